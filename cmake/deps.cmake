@@ -1,0 +1,13 @@
+# Third-party libraries, all from Debian 12's packages (cmake/debian-packages.txt).
+find_package(Threads REQUIRED)
+find_package(Boost 1.74 REQUIRED COMPONENTS system)
+find_package(OpenSSL 3 REQUIRED)
+find_package(SQLite3 3.40 REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(yaml-cpp 0.7 REQUIRED)
+find_package(prometheus-cpp REQUIRED COMPONENTS core)
+find_package(cpprestsdk 2.10 REQUIRED)
+find_package(CLI11 2.1 REQUIRED)
+if(OPENAGENTS_TESTS)
+  find_package(GTest 1.12 REQUIRED)
+endif()

@@ -1,0 +1,88 @@
+// SQLite as values and RAII handles, with its errors as Result. No SQL of the product is in here.
+//
+// Thread-safety: a Database and its Statements belong to one thread at a time (SQLITE_OPEN_NOMUTEX).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/result.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace oa::sqlite {
+
+// Errors: SQLITE_FULL is LIMIT_EXCEEDED/StorageFull, BUSY and LOCKED are UNAVAILABLE, CORRUPT and NOTADB are
+// INTERNAL/Corrupt, IOERR and READONLY are UNAVAILABLE/StorageFailed, everything else INTERNAL. The detail names the
+// statement or file and SQLite's own message.
+
+class Statement {
+ public:
+  Statement(Statement&&) noexcept;
+  Statement& operator=(Statement&&) noexcept;
+  ~Statement();
+
+  // Parameters count from 1. Text and blobs are copied.
+  Statement& bind(int index, std::int64_t value);
+  Statement& bind(int index, std::string_view text);
+  Statement& bind_blob(int index, std::string_view bytes);
+  Statement& bind_null(int index);
+
+  // True: a row is there; false: done. After false, or an error, the statement is reset and its bindings cleared.
+  Result<bool> step();
+  // Runs to the end, throwing rows away.
+  Result<void> run();
+  void reset();
+
+  // Columns count from 0; valid until the next step.
+  std::int64_t integer(int column) const;
+  std::string_view text(int column) const;  // also for blobs
+  bool is_null(int column) const;
+
+ private:
+  friend class Database;
+  Statement(sqlite3* db, sqlite3_stmt* statement);
+  sqlite3* db_ = nullptr;
+  sqlite3_stmt* statement_ = nullptr;
+};
+
+struct OpenOptions {
+  bool read_only = false;
+  std::chrono::milliseconds busy_timeout{5000};
+};
+
+class Database {
+ public:
+  static Result<Database> open(const std::string& path, OpenOptions options = {});
+  Database(Database&&) noexcept;
+  Database& operator=(Database&&) noexcept;
+  ~Database();
+
+  Result<Statement> prepare(std::string_view sql);
+  Result<void> execute(std::string_view sql);  // one or more statements without parameters
+  Result<std::int64_t> query_integer(std::string_view sql);
+
+  // False while a transaction is open. After a failed statement this tells whether SQLite has rolled back by itself.
+  bool autocommit() const;
+  std::int64_t changes() const;
+
+  struct Checkpoint {
+    bool busy;
+    int wal_frames;
+    int checkpointed;
+  };
+  Result<Checkpoint> checkpoint_truncate();
+
+  sqlite3* handle() const { return db_; }
+
+ private:
+  explicit Database(sqlite3* db) : db_(db) {}
+  sqlite3* db_ = nullptr;
+};
+
+}  // namespace oa::sqlite
