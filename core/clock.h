@@ -1,5 +1,6 @@
-// Time as a parameter. Nothing below a binary's `main` reads a clock by itself: pure code takes `now` as an
-// argument, classes take a `Clock&`. Tests own a ManualClock (tests/support/manual_clock.h).
+// Time as a parameter. Nothing below a binary's `main` reads a clock by itself: pure code takes
+// `now` as an argument, classes take a `Clock&`. Tests own a ManualClock
+// (tests/support/manual_clock.h).
 //
 // Thread-safety: implementations can be called from any thread.
 #pragma once
@@ -8,7 +9,8 @@
 
 namespace oa {
 
-// Wall-clock time in UTC with microseconds: for records, alarms and everything that leaves the process.
+// Wall-clock time in UTC with microseconds: for records, alarms and everything that leaves the
+// process.
 using Time = std::chrono::sys_time<std::chrono::microseconds>;
 
 // Time that only moves forward: for deadlines and measured spans.

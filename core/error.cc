@@ -16,8 +16,8 @@ struct CodeRow {
   bool retryable;
 };
 
-// gRPC numbers: google/rpc/code.proto. WebSocket: 1008 policy violation, 1011 internal, 1013 try again later;
-// 4000 to 4999 is free for applications (RFC 6455 section 7.4.2).
+// gRPC numbers: google/rpc/code.proto. WebSocket: 1008 policy violation, 1011 internal, 1013 try
+// again later; 4000 to 4999 is free for applications (RFC 6455 section 7.4.2).
 constexpr std::array<CodeRow, 12> kCodes{{
     {Code::kUnauthenticated, "UNAUTHENTICATED", 401, 16, 4401, false},
     {Code::kUnauthorized, "UNAUTHORIZED", 403, 7, 1008, false},
@@ -51,7 +51,8 @@ constexpr std::array<ReasonRow, 8> kReasons{{
 }};
 
 const CodeRow& row(Code code) {
-  return *std::find_if(kCodes.begin(), kCodes.end(), [&](const CodeRow& r) { return r.code == code; });
+  return *std::find_if(kCodes.begin(), kCodes.end(),
+                       [&](const CodeRow& r) { return r.code == code; });
 }
 
 }  // namespace

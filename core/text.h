@@ -12,16 +12,17 @@
 
 namespace oa {
 
-// `30s`, `5m`, `1h30m`, `800ms`, `0s`: one or more of <digits><unit> with units h, m, s, ms in falling order, each
-// at most once. At most 10 years. Errors name the text.
+// `30s`, `5m`, `1h30m`, `800ms`, `0s`: one or more of <digits><unit> with units h, m, s, ms in
+// falling order, each at most once. At most 10 years. Errors name the text.
 Result<Duration> parse_duration(std::string_view text);
 
-// The shortest form that `parse_duration` reads back: 90 s is `1m30s`. Sub-millisecond parts are dropped.
+// The shortest form that `parse_duration` reads back: 90 s is `1m30s`. Sub-millisecond parts are
+// dropped.
 std::string format_duration(Duration duration);
 
-// A Kubernetes quantity in its base unit, rounded up as Kubernetes does: `1Gi` is 1073741824, `100m` is 1 (0.1 rounded
-// up), `1e3` is 1000. Suffixes n u m k M G T P E, Ki Mi Gi Ti Pi Ei, and decimal exponents. Not negative, and at
-// most 2^63-1. Grammar: apimachinery's `resource.Quantity`.
+// A Kubernetes quantity in its base unit, rounded up as Kubernetes does: `1Gi` is 1073741824,
+// `100m` is 1 (0.1 rounded up), `1e3` is 1000. Suffixes n u m k M G T P E, Ki Mi Gi Ti Pi Ei, and
+// decimal exponents. Not negative, and at most 2^63-1. Grammar: apimachinery's `resource.Quantity`.
 Result<std::int64_t> parse_quantity(std::string_view text);
 
 // The same in thousandths: `100m` is 100. For CPU.
@@ -33,7 +34,8 @@ std::string format_time_seconds(Time time);
 std::string format_time_millis(Time time);
 std::string format_time_micros(Time time);
 
-// Any RFC 3339 time with `Z` or a numeric offset, and up to nine digits after the point (cut to microseconds).
+// Any RFC 3339 time with `Z` or a numeric offset, and up to nine digits after the point (cut to
+// microseconds).
 Result<Time> parse_time(std::string_view text);
 
 // A valid UTF-8 string (RFC 3629: no surrogates, no overlong forms, nothing over U+10FFFF).
