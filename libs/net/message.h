@@ -3,6 +3,7 @@
 // Thread-safety: plain values and pure functions.
 #pragma once
 
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,9 @@
 
 namespace oa::net {
 
+// Whether two header names are the same: ASCII letters without regard to case.
+bool same_name(std::string_view a, std::string_view b);
+
 // Header fields in order of arrival. Names compare without regard to case (RFC 9110 section 5.1).
 class Headers {
  public:
@@ -22,8 +26,10 @@ class Headers {
   Headers() = default;
   Headers(std::initializer_list<Field> fields) : fields_(fields) {}
 
-  void add(std::string name, std::string value) { fields_.emplace_back(std::move(name), std::move(value)); }
-  void set(std::string_view name, std::string value);          // replaces every field of that name
+  void add(std::string name, std::string value) {
+    fields_.emplace_back(std::move(name), std::move(value));
+  }
+  void set(std::string_view name, std::string value);  // replaces every field of that name
   std::optional<std::string_view> find(std::string_view name) const;  // the first one
   std::string_view get(std::string_view name, std::string_view otherwise = {}) const;
   const std::vector<Field>& fields() const { return fields_; }
@@ -46,8 +52,8 @@ struct Response {
   std::string body;
 };
 
-// A request's target taken apart. Percent-encoding is undone after splitting, so "/kv/a%2Fb" has the segments
-// "kv" and "a/b". A trailing slash yields no empty segment.
+// A request's target taken apart. Percent-encoding is undone after splitting, so "/kv/a%2Fb" has
+// the segments "kv" and "a/b". A trailing slash yields no empty segment.
 struct Target {
   std::vector<std::string> segments;
   std::vector<std::pair<std::string, std::string>> query;  // in order; "+" is a space in the query
@@ -55,21 +61,23 @@ struct Target {
   std::optional<std::string_view> query_value(std::string_view name) const;
 };
 
-// Refuses (INVALID_REQUEST) targets that are not in origin form, hold bad percent-encoding, a NUL byte, text that
-// is not UTF-8, or an empty, "." or ".." segment.
+// Refuses (INVALID_REQUEST) targets that are not in origin form, hold bad percent-encoding, a NUL
+// byte, text that is not UTF-8, or an empty, "." or ".." segment.
 Result<Target> parse_target(std::string_view target);
 
-// The media type without its parameters, in lower case: "application/json; charset=utf-8" -> "application/json".
+// The media type without its parameters, in lower case: "application/json; charset=utf-8" ->
+// "application/json".
 std::string media_type(std::string_view content_type);
 
 // A JSON answer; `body` must be JSON text.
 Response json_response(int status, std::string body);
 
-// `application/problem+json` (RFC 9457) for an error; status from core/error.h. `trace_id` may be empty.
-// Adds `Retry-After: 1` to UNAVAILABLE and RATE_LIMITED.
+// `application/problem+json` (RFC 9457) for an error; status from core/error.h. `trace_id` may be
+// empty. Adds `Retry-After: 1` to UNAVAILABLE and RATE_LIMITED.
 Response problem_response(const Error& error, std::string_view trace_id = {});
 
-// The trace id (32 lower-case hex digits) of a W3C `traceparent` header, or nothing if it is malformed or all zero.
+// The trace id (32 lower-case hex digits) of a W3C `traceparent` header, or nothing if it is
+// malformed or all zero.
 std::optional<std::string> trace_id_of(std::string_view traceparent);
 
 }  // namespace oa::net

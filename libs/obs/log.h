@@ -1,5 +1,5 @@
-// Structured logs: one JSON object a line (or text for people) on stderr. The message is constant text; whatever
-// varies goes into fields, so that logs can be searched by message.
+// Structured logs: one JSON object a line (or text for people) on stderr. The message is constant
+// text; whatever varies goes into fields, so that logs can be searched by message.
 //
 //   log.info("agent created", {{"namespace", ns}, {"agent", name}});
 //
@@ -27,13 +27,16 @@ enum class LogFormat { kJson, kText };
 struct Field {
   using Value = std::variant<std::string, std::int64_t, double, bool>;
 
-  Field(std::string_view field_name, std::string_view text) : name(field_name), value(std::string(text)) {}
-  Field(std::string_view field_name, const char* text) : name(field_name), value(std::string(text)) {}
+  Field(std::string_view field_name, std::string_view text)
+      : name(field_name), value(std::string(text)) {}
+  Field(std::string_view field_name, const char* text)
+      : name(field_name), value(std::string(text)) {}
   Field(std::string_view field_name, const std::string& text) : name(field_name), value(text) {}
-  Field(std::string_view field_name, const Error& error) : name(field_name), value(to_string(error)) {}
+  Field(std::string_view field_name, const Error& error)
+      : name(field_name), value(to_string(error)) {}
   template <typename T>
-    requires std::is_arithmetic_v<T>
-  Field(std::string_view field_name, T number) : name(field_name), value(convert(number)) {}
+  requires std::is_arithmetic_v<T> Field(std::string_view field_name, T number)
+      : name(field_name), value(convert(number)) {}
 
   std::string name;
   Value value;
@@ -41,9 +44,12 @@ struct Field {
  private:
   template <typename T>
   static Value convert(T number) {
-    if constexpr (std::is_same_v<T, bool>) return number;
-    else if constexpr (std::is_floating_point_v<T>) return static_cast<double>(number);
-    else return static_cast<std::int64_t>(number);
+    if constexpr (std::is_same_v<T, bool>)
+      return number;
+    else if constexpr (std::is_floating_point_v<T>)
+      return static_cast<double>(number);
+    else
+      return static_cast<std::int64_t>(number);
   }
 };
 
@@ -65,10 +71,18 @@ class Logger {
 
   Logger named(std::string name) const;  // same sink, other `logger`
 
-  void debug(std::string_view message, Fields fields = {}) const { write(Level::kDebug, message, fields); }
-  void info(std::string_view message, Fields fields = {}) const { write(Level::kInfo, message, fields); }
-  void warn(std::string_view message, Fields fields = {}) const { write(Level::kWarn, message, fields); }
-  void error(std::string_view message, Fields fields = {}) const { write(Level::kError, message, fields); }
+  void debug(std::string_view message, Fields fields = {}) const {
+    write(Level::kDebug, message, fields);
+  }
+  void info(std::string_view message, Fields fields = {}) const {
+    write(Level::kInfo, message, fields);
+  }
+  void warn(std::string_view message, Fields fields = {}) const {
+    write(Level::kWarn, message, fields);
+  }
+  void error(std::string_view message, Fields fields = {}) const {
+    write(Level::kError, message, fields);
+  }
   bool enabled(Level level) const;
 
  private:

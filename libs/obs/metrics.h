@@ -1,10 +1,11 @@
-// Counters, gauges and histograms in the Prometheus text format. A thin face on prometheus-cpp, which stays behind
-// this header.
+// Counters, gauges and histograms in the Prometheus text format. A thin face on prometheus-cpp,
+// which stays behind this header.
 //
-// Names end in a base unit (_seconds, _bytes) or _total. Labels are few and bounded; no metric has an agent's name
-// as a label unless the user asked for it.
+// Names end in a base unit (_seconds, _bytes) or _total. Labels are few and bounded; no metric has
+// an agent's name as a label unless the user asked for it.
 //
-// Thread-safety: everything can be called from any thread. Handles stay valid as long as the registry.
+// Thread-safety: everything can be called from any thread. Handles stay valid as long as the
+// registry.
 #pragma once
 
 #include <functional>
@@ -47,7 +48,8 @@ class Metrics {
   Histogram& histogram(const std::string& name, const std::string& help, const Labels& labels = {},
                        std::vector<double> buckets = kLatencyBuckets);
 
-  // Runs before each `text()`: for gauges that are read rather than kept.
+  // Runs before each `text()`, one at a time: for gauges that are read rather than kept. A refresh
+  // must not call `text` or `before_scrape`.
   void before_scrape(std::function<void()> refresh);
 
   // The exposition text, version 0.0.4.
@@ -60,7 +62,8 @@ class Metrics {
   std::unique_ptr<Impl> impl_;
 };
 
-// openagents_build_info{version,commit} 1 and the process_* basics (resident memory, open files, start time).
+// openagents_build_info{version,commit} 1 and the process_* basics (resident memory, open files,
+// start time).
 void add_process_metrics(Metrics& metrics);
 
 }  // namespace oa::obs

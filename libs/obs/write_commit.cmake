@@ -1,0 +1,25 @@
+# Writes OUTPUT with the commit of SOURCE_DIR, leaving the file alone when nothing changed.
+# Order: COMMIT, the environment's OPENAGENTS_COMMIT, git, "unknown".
+set(commit "${COMMIT}")
+if(NOT commit)
+  set(commit "$ENV{OPENAGENTS_COMMIT}")
+endif()
+if(NOT commit AND EXISTS ${SOURCE_DIR}/.git)
+  execute_process(COMMAND git -C ${SOURCE_DIR} rev-parse --short HEAD
+                  OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+endif()
+if(NOT commit)
+  set(commit unknown)
+endif()
+if(NOT commit MATCHES "^[0-9A-Za-z._-]+$")
+  message(FATAL_ERROR "OPENAGENTS_COMMIT is '${commit}' but must be letters, digits, '.', '_' and '-'")
+endif()
+
+set(text "#define OPENAGENTS_COMMIT \"${commit}\"\n")
+set(before "")
+if(EXISTS ${OUTPUT})
+  file(READ ${OUTPUT} before)
+endif()
+if(NOT text STREQUAL before)
+  file(WRITE ${OUTPUT} "${text}")
+endif()
