@@ -214,7 +214,9 @@ void describe_string(const Field& field, OrderedJson& out) {
 void describe_duration(const Field& field, OrderedJson& out) {
   out["type"] = "string";
   out["maxLength"] = 32;
-  std::string cel = "self.matches('^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$') && size(self) > 0";
+  std::string cel =
+      "self.matches('^([0-9]{1,6}h)?([0-9]{1,8}m)?([0-9]{1,9}s)?([0-9]{1,12}ms)?$') && size(self) "
+      "> 0";
   if (field.minimum)
     cel += " && duration(self) >= duration('" + duration_text(*field.minimum) + "')";
   if (field.maximum)
