@@ -1,6 +1,7 @@
 // SQLite as values and RAII handles, with its errors as Result. No SQL of the product is in here.
 //
-// Thread-safety: a Database and its Statements belong to one thread at a time (SQLITE_OPEN_NOMUTEX).
+// Thread-safety: a Database and its Statements belong to one thread at a time
+// (SQLITE_OPEN_NOMUTEX).
 #pragma once
 
 #include <chrono>
@@ -17,9 +18,10 @@ struct sqlite3_stmt;
 
 namespace oa::sqlite {
 
-// Errors: SQLITE_FULL is LIMIT_EXCEEDED/StorageFull, BUSY and LOCKED are UNAVAILABLE, CORRUPT and NOTADB are
-// INTERNAL/Corrupt, IOERR and READONLY are UNAVAILABLE/StorageFailed, everything else INTERNAL. The detail names the
-// statement or file and SQLite's own message.
+// Errors: SQLITE_FULL is LIMIT_EXCEEDED/StorageFull, BUSY and LOCKED are UNAVAILABLE/StorageBusy,
+// CORRUPT and NOTADB are INTERNAL/Corrupt, IOERR, READONLY and CANTOPEN are
+// UNAVAILABLE/StorageFailed, everything else INTERNAL. The detail names the statement or file and
+// SQLite's own message.
 
 class Statement {
  public:
@@ -33,7 +35,8 @@ class Statement {
   Statement& bind_blob(int index, std::string_view bytes);
   Statement& bind_null(int index);
 
-  // True: a row is there; false: done. After false, or an error, the statement is reset and its bindings cleared.
+  // True: a row is there; false: done. After false, or an error, the statement is reset and its
+  // bindings cleared.
   Result<bool> step();
   // Runs to the end, throwing rows away.
   Result<void> run();
@@ -54,6 +57,7 @@ class Statement {
 struct OpenOptions {
   bool read_only = false;
   std::chrono::milliseconds busy_timeout{5000};
+  const char* vfs = nullptr;  // the name of a registered VFS; null: the system's
 };
 
 class Database {
@@ -67,22 +71,31 @@ class Database {
   Result<void> execute(std::string_view sql);  // one or more statements without parameters
   Result<std::int64_t> query_integer(std::string_view sql);
 
-  // False while a transaction is open. After a failed statement this tells whether SQLite has rolled back by itself.
+  // False while a transaction is open. After a failed statement this tells whether SQLite has
+  // rolled back by itself.
   bool autocommit() const;
   std::int64_t changes() const;
 
   struct Checkpoint {
-    bool busy;
+    bool busy;  // a reader kept a part of the log in use
     int wal_frames;
     int checkpointed;
   };
+  // Copies what it can into the database without waiting for anybody.
+  Result<Checkpoint> checkpoint_passive();
+  // Copies everything and empties the log's file; waits for readers for the busy timeout.
   Result<Checkpoint> checkpoint_truncate();
 
-  sqlite3* handle() const { return db_; }
+  // Pages in the write-ahead log since it was last reset, as of this connection's last commit.
+  // Nothing is checkpointed by itself: who writes decides when.
+  int wal_frames() const;
 
  private:
-  explicit Database(sqlite3* db) : db_(db) {}
-  sqlite3* db_ = nullptr;
+  struct Connection;
+  explicit Database(std::unique_ptr<Connection> connection);
+  Result<Checkpoint> checkpoint(int mode);
+
+  std::unique_ptr<Connection> connection_;
 };
 
 }  // namespace oa::sqlite

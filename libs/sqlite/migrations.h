@@ -1,4 +1,5 @@
-// Schema versions. A database says which schema it has, and the oldest program schema that may still open it
+// Schema versions. A database says which schema it has, and the oldest program schema that may
+// still open it
 // (`min_reader`), so that an older program can open a newer database exactly when that is safe.
 //
 // Thread-safety: as the Database.
@@ -23,8 +24,9 @@ struct SchemaVersion {
   int min_reader = 0;
 };
 
-// Brings `db` to the last of `migrations`, each step in a transaction of its own. A database that is newer is left as
-// it is when its min_reader allows this program, and refused with CONFLICT, reason DatabaseTooNew, if not.
+// Brings `db` to the last of `migrations`, each step in a transaction of its own. A database that
+// is newer is left as it is when its min_reader allows this program, and refused with CONFLICT,
+// reason DatabaseTooNew, if not.
 Result<SchemaVersion> migrate(Database& db, std::span<const Migration> migrations);
 
 }  // namespace oa::sqlite
