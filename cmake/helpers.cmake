@@ -14,6 +14,10 @@ function(oa_executable name)
   target_link_options(${name} PRIVATE -Wl,--as-needed $<$<CONFIG:Release>:-Wl,--gc-sections>)
 endfunction()
 
+# The tests of a label are a target, so that a sanitizer build or `make unit` builds nothing else.
+add_custom_target(unit_tests)
+add_custom_target(integration_tests)
+
 # oa_test(NAME LABEL unit|integration SOURCES a_test.cc ... DEPS t ...): GoogleTest cases, each a ctest of its own.
 function(oa_test name)
   cmake_parse_arguments(ARG "" "LABEL" "SOURCES;DEPS" ${ARGN})
@@ -22,5 +26,6 @@ function(oa_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE oa_options ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  add_dependencies(${ARG_LABEL}_tests ${name})
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 120)
 endfunction()
