@@ -2,9 +2,16 @@
 
 #include <charconv>
 #include <cmath>
+#include <map>
+#include <optional>
+#include <sstream>
 #include <string>
+#include <vector>
 
-#include <yaml-cpp/yaml.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/mark.h>
+#include <yaml-cpp/parser.h>
 
 #include "core/text.h"
 
@@ -40,10 +47,8 @@ std::size_t nesting_depth(std::string_view text) {
   return deepest;
 }
 
-Error too_deep(std::string_view format) {
-  return malformed(
-      format, "it must not be nested deeper than " + std::to_string(kMaxJsonDepth) + " levels");
-}
+const std::string kTooDeep =
+    "it must not be nested deeper than " + std::to_string(kMaxJsonDepth) + " levels";
 
 template <typename Number>
 bool whole_number(const std::string& text, Number& number) {
@@ -70,58 +75,121 @@ Json plain_scalar(const std::string& text) {
   return text;
 }
 
-class YamlReader {
+// Builds the value of one document from the parser's events. Throws YAML::ParserException, which
+// names the place, for what this product does not accept; parse_yaml turns every exception into an
+// Error.
+class YamlBuilder : public YAML::EventHandler {
  public:
-  Result<Json> read(const YAML::Node& node, std::size_t depth) {
-    if (depth > kMaxJsonDepth) return too_deep("YAML");
-    if (++nodes_ > kMaxYamlNodes) {
-      return malformed("YAML",
-                       "it must not hold more than " + std::to_string(kMaxYamlNodes) + " values");
-    }
-    switch (node.Type()) {
-      case YAML::NodeType::Scalar:
-        return node.Tag() == "?" ? plain_scalar(node.Scalar()) : Json(node.Scalar());
-      case YAML::NodeType::Sequence:
-        return read_list(node, depth);
-      case YAML::NodeType::Map:
-        return read_map(node, depth);
-      default:
-        return Json(nullptr);
+  Json take() { return std::move(root_); }
+
+  void OnDocumentStart(const YAML::Mark& /*mark*/) override {}
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    add(mark, anchor, nullptr, 1);
+  }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& text) override {
+    if (wants_key()) {
+      set_key(mark, text);
+    } else {
+      add(mark, anchor, tag == "?" ? plain_scalar(text) : Json(text), 1);
     }
   }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    const auto found = anchors_.find(anchor);
+    if (found == anchors_.end())
+      throw YAML::ParserException(mark, "an alias must not stand inside of what it names");
+    count(mark, found->second.nodes);
+    add(mark, 0, found->second.value, 0);
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value /*style*/) override {
+    open(mark, anchor, Json::array());
+  }
+  void OnSequenceEnd() override { close(); }
+
+  void OnMapStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value /*style*/) override {
+    open(mark, anchor, Json::object());
+  }
+  void OnMapEnd() override { close(); }
 
  private:
-  Result<Json> read_list(const YAML::Node& node, std::size_t depth) {
-    Json list = Json::array();
-    for (const YAML::Node& item : node) {
-      Result<Json> value = read(item, depth + 1);
-      if (!value) return value;
-      list.push_back(std::move(*value));
-    }
-    return list;
+  struct Open {
+    YAML::Mark mark;
+    YAML::anchor_t anchor;
+    std::size_t nodes_before;
+    Json value;
+    std::optional<std::string> key;  // of an object: the key whose value comes next
+  };
+  struct Anchored {
+    Json value;
+    std::size_t nodes;
+  };
+
+  bool wants_key() const {
+    return !open_.empty() && open_.back().value.is_object() && !open_.back().key;
   }
 
-  Result<Json> read_map(const YAML::Node& node, std::size_t depth) {
-    Json map = Json::object();
-    for (const auto& entry : node) {
-      if (!entry.first.IsScalar()) return malformed("YAML", "every key must be text");
-      const std::string& key = entry.first.Scalar();
-      if (map.contains(key))
-        return malformed("YAML", "the key \"" + shorten(key, 64) + "\" must appear only once");
-      Result<Json> value = read(entry.second, depth + 1);
-      if (!value) return value;
-      map[key] = std::move(*value);
+  void count(const YAML::Mark& mark, std::size_t nodes) {
+    nodes_ += nodes;
+    if (nodes_ > kMaxYamlNodes) {
+      throw YAML::ParserException(
+          mark, "it must not hold more than " + std::to_string(kMaxYamlNodes) + " values");
     }
-    return map;
   }
 
+  void set_key(const YAML::Mark& mark, const std::string& text) {
+    if (open_.back().value.contains(text)) {
+      throw YAML::ParserException(mark,
+                                  "the key \"" + shorten(text, 64) + "\" must appear only once");
+    }
+    open_.back().key = text;
+  }
+
+  void open(const YAML::Mark& mark, YAML::anchor_t anchor, Json empty) {
+    if (wants_key()) throw YAML::ParserException(mark, "every key must be text");
+    if (open_.size() >= kMaxJsonDepth) throw YAML::ParserException(mark, kTooDeep);
+    const std::size_t before = nodes_;
+    count(mark, 1);
+    open_.push_back({mark, anchor, before, std::move(empty), std::nullopt});
+  }
+
+  void close() {
+    Open done = std::move(open_.back());
+    open_.pop_back();
+    if (done.anchor != 0) anchors_[done.anchor] = {done.value, nodes_ - done.nodes_before};
+    add(done.mark, 0, std::move(done.value), 0);
+  }
+
+  void add(const YAML::Mark& mark, YAML::anchor_t anchor, Json value, std::size_t nodes) {
+    if (wants_key()) throw YAML::ParserException(mark, "every key must be text");
+    count(mark, nodes);
+    if (anchor != 0) anchors_[anchor] = {value, nodes};
+    if (open_.empty()) {
+      root_ = std::move(value);
+    } else if (open_.back().value.is_array()) {
+      open_.back().value.push_back(std::move(value));
+    } else {
+      open_.back().value[*open_.back().key] = std::move(value);
+      open_.back().key.reset();
+    }
+  }
+
+  Json root_;
+  std::vector<Open> open_;
+  std::map<YAML::anchor_t, Anchored> anchors_;
   std::size_t nodes_ = 0;
 };
 
 }  // namespace
 
 Result<Json> parse_json(std::string_view text) {
-  if (nesting_depth(text) > kMaxJsonDepth) return too_deep("JSON");
+  if (nesting_depth(text) > kMaxJsonDepth) return malformed("JSON", kTooDeep);
   try {
     return Json::parse(text);
   } catch (const Json::exception& e) {
@@ -139,12 +207,17 @@ Result<Json> parse_yaml(std::string_view text) {
   if (first != std::string_view::npos && text[first] == '{') return parse_json(text);
   if (!is_utf8(text)) return malformed("YAML", "it must be UTF-8");
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.size() != 1) {
-      return malformed("YAML",
-                       "it must hold one document, not " + std::to_string(documents.size()));
-    }
-    return YamlReader().read(documents.front(), 0);
+    std::istringstream stream{std::string(text)};
+    YAML::Parser parser(stream);
+    YamlBuilder first_document;
+    if (!parser.HandleNextDocument(first_document))
+      return malformed("YAML", "it must hold a document");
+    YamlBuilder second_document;
+    // YAML::LoadAll would go on for ever on some malformed texts, of which the parser never gets to
+    // the end.
+    if (parser.HandleNextDocument(second_document))
+      return malformed("YAML", "it must hold only one document");
+    return first_document.take();
   } catch (const YAML::Exception& e) {
     return malformed("YAML", shorten(e.what(), 256));
   }

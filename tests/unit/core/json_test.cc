@@ -66,8 +66,8 @@ TEST(ParseYaml, refuses_what_is_not_one_clear_document) {
     const char* message;
   };
   const Row rows[] = {
-      {"", "one document, not 0"},
-      {"a: 1\n---\nb: 2\n", "one document, not 2"},
+      {"", "must hold a document"},
+      {"a: 1\n---\nb: 2\n", "only one document"},
       {"a: 1\na: 2\n", "the key \"a\" must appear only once"},
       {"? [x]\n: 1\n", "every key must be text"},
       {"a: [1, 2\n", "the body must be valid YAML"},
@@ -92,6 +92,19 @@ TEST(ParseYaml, is_not_blown_up_by_aliases_or_nesting) {
   }
   EXPECT_FALSE(parse_yaml(bomb));
   EXPECT_FALSE(parse_yaml("a: " + std::string(100'000, '[')));
+}
+
+TEST(ParseYaml, repeats_what_an_alias_names) {
+  const auto yaml = parse_yaml("a: &x {b: [1, 2]}\nc: *x\nd: &y text\ne: [*y, *x]\n");
+  ASSERT_TRUE(yaml) << to_string(yaml.error());
+  EXPECT_EQ(*yaml, Json::parse(
+                       R"({"a":{"b":[1,2]},"c":{"b":[1,2]},"d":"text","e":["text",{"b":[1,2]}]})"));
+  EXPECT_FALSE(parse_yaml("a: &x [*x]\n"));
+}
+
+TEST(ParseYaml, ends_on_texts_that_the_parser_cannot_get_past) {
+  for (const char* text : {",", ",@%\n*{.'", "]", "}", ",`1\t@"})
+    EXPECT_FALSE(parse_yaml(text)) << text;
 }
 
 TEST(ParseYaml, survives_random_bytes) {
