@@ -12,10 +12,12 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/result.h"
 #include "libs/net/message.h"
+#include "libs/obs/log.h"
 
 namespace oa::net {
 
@@ -47,6 +49,8 @@ class HttpServer {
         "127.0.0.1:0";  // "host:port", "[::1]:port", ":port" (all addresses) or "unix:PATH"
     int threads = 1;
     ServerLimits limits;
+    // Where a handler that throws and a lack of descriptors are logged; nowhere if empty.
+    std::optional<obs::Logger> logger;
     Headers extra_headers;  // put on every answer, also on those that the server makes itself (400,
                             // 413, 431, ...)
   };

@@ -1,0 +1,66 @@
+// The way of an answer from wherever `Respond` is called back to its connection.
+//
+// Thread-safety: Mailbox and PendingReply can be used from any thread; a ReplyTarget only on its
+// I/O thread.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+#include <boost/asio/io_context.hpp>
+
+#include "libs/net/http_server.h"
+#include "libs/net/message.h"
+
+namespace oa::net {
+
+// A connection that waits for an answer.
+class ReplyTarget {
+ public:
+  virtual ~ReplyTarget() = default;
+
+  // Whether the connection may go on within the call, or only later because the caller is in the
+  // midst of something.
+  enum class Resume { kNow, kPosted };
+  virtual void set_reply(Response response, Resume resume) = 0;
+};
+
+// Leads to an I/O thread, and outlives it: what is delivered after `close` is discarded.
+class Mailbox {
+ public:
+  explicit Mailbox(boost::asio::io_context& io) : io_(&io) {}
+
+  // Straight into the target when called on its I/O thread, by a posted call otherwise.
+  void deliver(const std::weak_ptr<ReplyTarget>& target, Response response);
+  void close();
+
+ private:
+  std::mutex mutex_;
+  boost::asio::io_context* io_;  // null once closed
+};
+
+// One request's one answer; shared by all copies of its Respond. Destroyed unanswered, it answers
+// 500.
+class PendingReply {
+ public:
+  PendingReply(std::shared_ptr<Mailbox> mailbox, std::weak_ptr<ReplyTarget> target)
+      : mailbox_(std::move(mailbox)), target_(std::move(target)) {}
+  ~PendingReply() { abandon(); }
+  PendingReply(const PendingReply&) = delete;
+  PendingReply& operator=(const PendingReply&) = delete;
+
+  // The second call for one request is a bug and aborts.
+  void answer(Response response);
+  // Answers 500 unless there is an answer already; an answer that comes later is discarded.
+  void abandon();
+
+ private:
+  enum class State { kOpen, kAnswered, kAbandoned };
+
+  const std::shared_ptr<Mailbox> mailbox_;
+  const std::weak_ptr<ReplyTarget> target_;
+  std::atomic<State> state_{State::kOpen};
+};
+
+}  // namespace oa::net
