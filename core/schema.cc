@@ -228,7 +228,8 @@ void describe_quantity(const Field& field, OrderedJson& out) {
   out["anyOf"] = OrderedJson::array({{{"type", "integer"}}, {{"type", "string"}}});
   out["x-kubernetes-int-or-string"] = true;
   out["maxLength"] = 64;
-  add_rule(out, "isQuantity(string(self)) && quantity(string(self)).sign() >= 0", kQuantityMust);
+  add_rule(out, "isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('0')) >= 0",
+           kQuantityMust);
   const std::string bound =
       "!isQuantity(string(self)) || quantity(string(self)).compareTo(quantity('";
   if (field.minimum) {
