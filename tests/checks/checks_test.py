@@ -123,6 +123,13 @@ class Registered(CheckTest):
     def test_a_python_test_that_nothing_runs_is_found(self) -> None:
         self.assert_finds(registered.check(self.tree(**self.GOOD, e2e__test_twoDOTpy="")), "e2e/test_two.py: no add_test")
 
+    def test_pytest_runs_what_its_configuration_lists(self) -> None:
+        files = self.GOOD | {"CMakeListsDOTtxt": self.GOOD["CMakeListsDOTtxt"] + "add_subdirectory(e2e)\n",
+                             "e2e__CMakeListsDOTtxt": "add_test(NAME e2e COMMAND python -m pytest)\n",
+                             "e2e__pytestDOTini": "[pytest]\ntestpaths = one two\n", "e2e__one__test_aDOTpy": ""}
+        self.assert_finds(registered.check(self.tree(**files)))
+        self.assert_finds(registered.check(self.tree(**files, e2e__three__test_bDOTpy="")), "e2e/three/test_b.py: no add_test")
+
     def test_tests_mirror_the_tree(self) -> None:
         files = {name: text for name, text in self.GOOD.items() if not name.startswith("core__")}
         files["CMakeListsDOTtxt"] = "add_subdirectory(tests)\n"

@@ -11,7 +11,15 @@ import re
 import tree
 
 UNIT = "tests/unit/"
+SUPPORT = "tests/support/"
 LISTING = "CMakeLists.txt"
+
+
+def words(listing: str) -> list[str]:
+    """Of a CMakeLists.txt, without comments; paths from the root stay as such."""
+    found = re.findall(r"[^\s()\"]+", re.sub(r"#[^\n]*", "", listing))
+    return [word.replace("${CMAKE_SOURCE_DIR}/", "").replace("${CMAKE_CURRENT_SOURCE_DIR}/", "").rstrip("/")
+            for word in found]
 
 
 def folder(name: str) -> str:
@@ -35,8 +43,11 @@ def check_sources(files: tree.Tree) -> list[str]:
     for name in files.ending(".cc"):
         listing = nearest_listing(name, files)
         inside = posixpath.relpath(name, folder(listing) or ".") if listing else name
-        words = re.findall(r"[^\s()\"]+", re.sub(r"#[^\n]*", "", files.text(listing))) if listing else []
-        if inside not in words:
+        if name.startswith(SUPPORT):  # compiled by each test that wants it
+            registered = any(name in words(files.text(other)) for other in files.ending(LISTING))
+        else:
+            registered = listing is not None and inside in words(files.text(listing))
+        if not registered:
             problems.append(f"{name}: must be listed as {inside} in {listing or 'a CMakeLists.txt of its folder'}")
     return problems
 
@@ -54,25 +65,37 @@ def check_folders(files: tree.Tree) -> list[str]:
     return problems
 
 
+def prefixes(path: str) -> set[str]:
+    """a, a/b and a/b/c of a/b/c"""
+    parts = path.split("/")
+    return {"/".join(parts[:count]) for count in range(1, len(parts) + 1)}
+
+
+def is_run(name: str, files: tree.Tree) -> bool:
+    """A Python test is run if an add_test in a folder above it names it or a folder that holds it,
+    or runs pytest where a pytest.ini lists such a folder in testpaths."""
+    place = folder(name)
+    while True:
+        ways = prefixes(posixpath.relpath(name, place or "."))
+        listing, config = posixpath.join(place, LISTING), posixpath.join(place, "pytest.ini")
+        if files.has(listing):
+            said = set(words(" ".join(re.findall(r"add_test\((.*?)\)\n", files.text(listing), re.DOTALL))))
+            if said & (ways | prefixes(name)):
+                return True
+            if "pytest" in said and files.has(config):
+                paths = re.search(r"^testpaths\s*=(.*(?:\n[ \t].*)*)", files.text(config), re.MULTILINE)
+                if paths is None or ways & set(paths.group(1).split()):
+                    return True
+        if not place:
+            return False
+        place = folder(place)
+
+
 def check_python_tests(files: tree.Tree) -> list[str]:
-    """A file is run if a CMakeLists.txt above it names it, or a folder that holds it, after pytest
-    or as a script."""
     problems = []
     for name in files.ending(".py"):
         base = posixpath.basename(name)
-        if not (base.startswith("test_") or base.endswith("_test.py")):
-            continue
-        listing = nearest_listing(name, files)
-        run = False
-        while listing is not None and not run:
-            inside = posixpath.relpath(name, folder(listing) or ".")
-            parts = inside.split("/")
-            ways = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
-            words = re.findall(r"[^\s()\"]+", re.sub(r"#[^\n]*", "", files.text(listing)))
-            words = [re.sub(r"^\$\{CMAKE_(CURRENT_)?SOURCE_DIR\}/", "", word).rstrip("/") for word in words]
-            run = bool(set(ways) & set(words)) or name in words
-            listing = nearest_listing(folder(listing), files) if folder(listing) else None
-        if not run:
+        if (base.startswith("test_") or base.endswith("_test.py")) and not is_run(name, files):
             problems.append(f"{name}: no add_test in a CMakeLists.txt above it runs it or its folder")
     return problems
 
