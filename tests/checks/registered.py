@@ -79,7 +79,7 @@ def is_run(name: str, files: tree.Tree) -> bool:
         ways = prefixes(posixpath.relpath(name, place or "."))
         listing, config = posixpath.join(place, LISTING), posixpath.join(place, "pytest.ini")
         if files.has(listing):
-            said = set(words(" ".join(re.findall(r"add_test\((.*?)\)\n", files.text(listing), re.DOTALL))))
+            said = set(words(" ".join(re.findall(r"add_test\(NAME \S+(.*?)\)\n", files.text(listing), re.DOTALL))))
             if said & (ways | prefixes(name)):
                 return True
             if "pytest" in said and files.has(config):
