@@ -1,0 +1,31 @@
+# The operator: its program, the libraries it needs, CA certificates and time zones, and nothing else.
+# From the root of the repository: docker build -f deploy/docker/operator.Dockerfile .
+FROM docker.io/library/debian:bookworm-slim AS build-base
+COPY cmake/debian-packages.txt cmake/install-packages.sh /src/cmake/
+RUN /src/cmake/install-packages.sh build && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
+
+FROM build-base AS build
+WORKDIR /src
+COPY CMakeLists.txt CMakePresets.json ./
+COPY cmake cmake
+COPY core core
+COPY libs libs
+COPY operator operator
+COPY deploy/docker/collect.sh deploy/docker/collect.sh
+ARG REVISION=unknown
+RUN cmake --preset release -DOPENAGENTS_TESTS=OFF -DOPENAGENTS_COMMIT=$REVISION \
+ && cmake --build --preset release --target openagents-operator \
+ && deploy/docker/collect.sh build/release/operator/openagents-operator /image
+
+FROM scratch
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="OpenAgents operator" \
+      org.opencontainers.image.description="Turns Agent resources into pods with a disk and an address" \
+      org.opencontainers.image.version=$VERSION \
+      org.opencontainers.image.revision=$REVISION \
+      org.opencontainers.image.base.name=scratch
+COPY --from=build /image /
+USER 65532:65532
+EXPOSE 9464
+ENTRYPOINT ["/usr/local/bin/openagents-operator"]
