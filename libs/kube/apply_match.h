@@ -6,11 +6,15 @@
 // contains everything that the desired object says (so nobody has changed it since). The hash
 // stands in for managedFields, which the caches do not keep.
 //
-// Containment treats as equal what the server only writes differently: quantities of the same
-// value, int-or-string, an absent field and an empty map or list. Lists of maps with the same merge
-// key (name, containerPort, port, mountPath, devicePath, type, uid, ip, topologyKey) match item by
-// key, others by index, and must have the same length, but for those that others may add to
-// (metadata.finalizers, ownerReferences, status.conditions).
+// Containment treats as equal what the server only writes differently: quantities of the same value
+// (under requests, limits and capacity, and sizeLimit), and an absent field and a null or an empty
+// map or list. Lists of maps are matched item by item through the first of the keys uid, name,
+// containerPort, port, mountPath, devicePath, type, ip and topologyKey that tells all items apart;
+// as in server-side apply, the live list may hold further items, of others. Finalizers are a set.
+// Other lists must match in length and order.
+//
+// A desired object must not spell out zero values that the server leaves out (`readOnly: false`,
+// `value: ""`): they would be found missing every time.
 //
 // Thread-safety: pure functions.
 #pragma once

@@ -1,15 +1,11 @@
 // The client: sends requests with credentials, a rate limit and retries, and turns answers into
 // objects and errors.
 //
-// Errors from the server: 400 and 422 INVALID_REQUEST, 401 UNAUTHENTICATED (after one try with
-// fresh credentials), 403 UNAUTHORIZED, 404 NOT_FOUND, 409 CONFLICT, 410 NOT_FOUND, 429
-// RATE_LIMITED, 500 INTERNAL, 504 TIMEOUT, other 5xx UNAVAILABLE. The reason is that of the
-// server's Status (AlreadyExists, Conflict, Expired, Invalid, ...), the detail its message, cut to
-// 1 KiB.
+// Errors: api_error.h. 401 is answered by one try with fresh credentials.
 //
-// Retries, at most 10: 429 and 5xx that carry Retry-After, waiting max(back-off, Retry-After); lost
-// connections of requests that may be repeated (GET, server-side apply, DELETE with a UID); refused
-// connections of GETs.
+// Retries, at most 10: 429 and 5xx that carry Retry-After, waiting max(back-off, Retry-After);
+// refused and lost connections of requests that are `repeatable` (GET, server-side apply, DELETE
+// with a UID).
 //
 // Thread-safety: can be used from any thread.
 #pragma once
@@ -19,6 +15,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -39,6 +36,7 @@ struct ClientOptions {
   int burst = 100;
   Duration timeout = std::chrono::seconds(30);  // of one attempt
   int max_retries = 10;
+  Headers headers;       // sent with every request, such as Impersonate-User
   std::stop_token stop;  // ends every call that has no token of its own
 };
 
@@ -47,6 +45,13 @@ struct CallOptions {
   Duration timeout{};    // of one attempt; zero: the client's
   int max_retries = -1;  // -1: the client's
   std::stop_token stop;  // without a stop state: the client's
+  bool rate_limited = true;
+};
+
+struct ListPage {
+  std::string resource_version;  // of the list, the same on all of its pages
+  std::string continue_token;    // empty on the last page
+  std::vector<Object> items;     // with apiVersion and kind, which servers leave out of lists
 };
 
 // How a watch began: with a stream to read through WatchFrames (watch_frames.h), or with an error.
@@ -72,9 +77,10 @@ class Client {
 
   Result<Object> get(const Resource& resource, const ObjectKey& key,
                      const CallOptions& call = {}) const;
-  // The list document: {metadata: {resourceVersion, continue}, items: [...]}.
-  Result<nlohmann::json> list(const Resource& resource, const Selection& selection,
-                              const ListOptions& options, const CallOptions& call = {}) const;
+  // One page. `projection` (empty: none) edits each item, without its bookkeeping, as it is parsed.
+  Result<ListPage> list(const Resource& resource, const Selection& selection,
+                        const ListOptions& options, const Projection& projection = {},
+                        const CallOptions& call = {}) const;
   Result<Object> apply(const Resource& resource, const nlohmann::json& object,
                        const ApplyOptions& options, const CallOptions& call = {}) const;
   Result<Object> apply_status(const Resource& resource, const nlohmann::json& object,
@@ -111,12 +117,5 @@ class Client {
 Result<std::unique_ptr<Client>> make_client(const ClusterConfig& config, ClientOptions options,
                                             const Clock& clock, obs::Metrics& metrics,
                                             obs::Logger log);
-
-// The error that an answer of status >= 400 stands for. Pure.
-Error decode_error(int status, std::string_view body, std::string_view method,
-                   std::string_view path);
-
-// Retry-After of an answer, in seconds; zero when absent or not a number.
-Duration retry_after(const Headers& headers);
 
 }  // namespace oa::kube

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -50,38 +51,67 @@ struct LeaseRecord {
 };
 
 LeaseRecord read_lease(const Object& lease);
-// A whole Lease object; `resource_version` empty: to be created.
+// `base` with the record in it: what others have put there stays. nullopt: a new Lease.
 nlohmann::json write_lease(const LeaseOptions& options, const LeaseRecord& record,
-                           std::string_view resource_version);
+                           const std::optional<Object>& base);
+// What gives the lease up: nobody holds it, for one second.
+LeaseRecord released(const LeaseRecord& record, Time wall);
 
 // What a candidate knows.
 struct ElectionState {
   bool leading = false;
-  std::optional<LeaseRecord> record;  // as last seen; nullopt: none seen
-  std::string resource_version;
-  Monotonic changed_at{};  // when this process first saw that record: expiry counts from here
-  Monotonic renewed_at{};  // the last renewal of our own, counted from before it was sent
+  std::optional<Object> lease;  // as last seen
+  LeaseRecord record;           // its record; empty without a lease
+  Monotonic changed_at{};       // when this process first saw that record: expiry counts from here
+  Monotonic began_at{};         // the attempt under way
+  Monotonic renewed_at{};       // the beginning of the last attempt that wrote the lease
+  bool fetched = false;         // the attempt under way has asked for the lease
 };
 
-// What was learned from the server.
-ElectionState observe(ElectionState state, const std::optional<Object>& lease, Monotonic now);
+// ---- What happened
+// --------------------------------------------------------------------------------------------------
+struct AttemptDue {};  // the wait is over
+struct LeaseFetched {
+  std::optional<Object> lease;  // nullopt: there is none
+};
+struct LeaseWritten {
+  Object lease;
+};
+struct LeaseCallFailed {
+  Error error;
+};
+using ElectionInput = std::variant<AttemptDue, LeaseFetched, LeaseWritten, LeaseCallFailed>;
 
-// What to write now, if anything.
-struct Attempt {
-  enum class Kind { kNothing, kCreate, kUpdate } kind = Kind::kNothing;
+// ---- What to do
+// -----------------------------------------------------------------------------------------------------
+struct FetchLease {
+  Duration timeout;
+};
+struct WriteLease {
   LeaseRecord record;
+  bool create = false;
+  Duration timeout;
 };
-Attempt elect(const ElectionState& state, const LeaseOptions& options, Monotonic now, Time wall);
+struct AwaitAttempt {
+  Duration delay;
+};
+struct LeadershipLost {};  // the end
+using ElectionAction = std::variant<FetchLease, WriteLease, AwaitAttempt, LeadershipLost>;
 
-// What gives the lease up: nobody holds it, for one second.
-LeaseRecord released(const LeaseRecord& record, Time wall);
+struct ElectionStep {
+  ElectionState state;
+  ElectionAction action;
+};
+
+// `random` in [0, 1) spreads the candidates.
+ElectionStep elect(ElectionState state, const LeaseOptions& options, ElectionInput input,
+                   Monotonic now, Time wall, double random);
 
 class LeaderElector {
  public:
   struct Callbacks {
     std::function<void()> on_started;  // this process leads now
     std::function<void()> on_lost;     // it does not any more: stop working, then exit
-    std::function<void(const std::string& holder)> on_leader;  // somebody else leads; may be empty
   };
 
   // `client` must outlive the elector. Callbacks run on the elector's thread.

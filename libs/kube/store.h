@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "libs/kube/object.h"
@@ -36,7 +37,7 @@ class Store;
 // Feeds one namespace (or, with an empty name, all of them) of a store.
 class StoreWriter {
  public:
-  // Returns what this changed for readers.
+  // Returns what this changed for readers. Objects have gone through Store::projection already.
   std::vector<StoreChange> apply(const WatcherChange& change);
 
  private:
@@ -49,9 +50,12 @@ class StoreWriter {
 
 class Store {
  public:
-  // `projection` edits each document after strip_bookkeeping and before it is kept; it must keep
-  // metadata.
+  // `projection` (empty: none) says what is kept of each object beside its metadata, which it must
+  // keep.
   explicit Store(Projection projection = {});
+
+  // strip_bookkeeping and then the projection: what writers apply to the objects that they put in.
+  const Projection& projection() const { return projection_; }
 
   // Namespaces must not overlap. All writers are made before the first reader.
   StoreWriter writer(std::string ns);
@@ -64,18 +68,12 @@ class Store {
   std::vector<Object> list() const;
   std::size_t size() const;
 
-  // `object` is what the server answered to a write of ours.
+  // `object` is what the server answered to a write of ours: whole, the projection is applied here.
   void on_own_write(const Object& object);
 
  private:
   friend class StoreWriter;
-  struct Entry {
-    Object object;
-    // Put in by on_own_write and not yet seen in an event. Once the watch is past its version it is
-    // either confirmed or not part of the selection, and leaves.
-    bool own = false;
-  };
-  using Objects = std::unordered_map<ObjectKey, Entry, ObjectKeyHash>;
+  using Keys = std::unordered_set<ObjectKey, ObjectKeyHash>;
   struct Partition {
     std::string ns;
     bool listed = false;
@@ -83,18 +81,24 @@ class Store {
     std::vector<Object> incoming;  // of a list under way
   };
 
-  Object projected(const Object& object) const;
+  std::vector<StoreChange> change(Partition& partition, const WatcherChange& change);
   std::vector<StoreChange> swap(Partition& partition, const std::string& resource_version);
   std::vector<StoreChange> upsert(Partition& partition, const Object& object);
   std::vector<StoreChange> erase(Partition& partition, const Object& object);
-  std::vector<StoreChange> progress(Partition& partition, const std::string& resource_version);
+  void progress(Partition& partition, std::string_view resource_version,
+                std::vector<StoreChange>& changes);
   Partition* partition_of(std::string_view ns);
+  bool all_listed() const;
 
   const Projection projection_;
   mutable std::shared_mutex mutex_;
   mutable std::condition_variable_any listed_;
   std::vector<Partition> partitions_;
-  Objects objects_;
+  // Invariant: every key of own_ is in objects_.
+  std::unordered_map<ObjectKey, Object, ObjectKeyHash> objects_;
+  // Put in by on_own_write and not yet seen by the watch. Once the watch is past an object's
+  // version, the object is either confirmed or not part of the selection, and leaves.
+  Keys own_;
 };
 
 }  // namespace oa::kube

@@ -35,6 +35,8 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> query;  // plain text; encoded by `target`
   Headers headers;
   std::string body;
+  // May be sent again when it is unknown whether the first was carried out.
+  bool repeatable = false;
   // Proves who we are at the TLS level; null: no client certificate. A change opens new
   // connections.
   std::shared_ptr<const ClientIdentity> identity;

@@ -106,6 +106,13 @@ struct WatcherOptions {
                         std::chrono::minutes(2)};
 };
 
+// For metrics.
+struct WatcherCounters {
+  std::uint64_t lists = 0;  // complete ones
+  std::uint64_t watches = 0;
+  std::uint64_t unknown_events = 0;
+};
+
 struct WatcherState {
   explicit WatcherState(WatcherOptions watcher_options)
       : options(watcher_options), backoff(watcher_options.backoff) {}
@@ -132,10 +139,7 @@ struct WatcherState {
   bool watch_had_event = false;
   int internal_errors = 0;
 
-  // Counters for metrics and logs.
-  std::uint64_t lists = 0;
-  std::uint64_t watches = 0;
-  std::uint64_t unknown_events = 0;
+  WatcherCounters counters;
   std::string last_failure;  // of the last list or watch; empty after a success
 };
 

@@ -8,10 +8,8 @@
 // Thread-safety: QueueState none; WorkQueue can be used from any thread.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <map>
-#include <mutex>
+#include <memory>
 #include <optional>
 #include <set>
 #include <stop_token>
@@ -49,7 +47,7 @@ class QueueState {
     Monotonic due;
   };
   std::optional<Taken> take(Monotonic now);
-  void done(const ObjectKey& key);
+  std::optional<Monotonic> done(const ObjectKey& key);  // when it was taken; nullopt: it was not
 
   // The earliest time at which a waiting key that may be taken is due.
   std::optional<Monotonic> next_due() const;
@@ -57,12 +55,12 @@ class QueueState {
   // The delay after one more failure of this key, and forgetting its failures after a success.
   Duration backoff(const ObjectKey& key);
   void forget(const ObjectKey& key);
-  int failures(const ObjectKey& key) const;
 
   void drop_waiting();  // what is being worked on stays
 
   std::size_t waiting() const { return waiting_.size(); }
   std::size_t working() const { return working_.size(); }
+  std::vector<Monotonic> working_since() const;
 
  private:
   struct Wanted {
@@ -114,7 +112,7 @@ class WorkQueue {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // also the metrics registry refers to it, weakly
 };
 
 }  // namespace oa::kube
