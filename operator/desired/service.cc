@@ -1,0 +1,30 @@
+#include "operator/desired/service.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/wire.h"
+#include "operator/desired/names.h"
+
+namespace oa::op {
+
+using nlohmann::json;
+
+json build_service(const kube::Object& agent) {
+  const std::string name(agent.name());
+  return {
+      {"apiVersion", "v1"},
+      {"kind", "Service"},
+      {"metadata",
+       {{"name", name},
+        {"namespace", std::string(agent.ns())},
+        {"labels", child_labels(name)},
+        {"ownerReferences", json::array({owner_reference(agent)})}}},
+      {"spec",
+       {{"type", "ClusterIP"},
+        {"selector", selector_labels(name)},
+        {"ports",
+         json::array(
+             {{{"name", "http"}, {"port", 80}, {"targetPort", "http"}, {"protocol", "TCP"}}})}}}};
+}
+
+}  // namespace oa::op
