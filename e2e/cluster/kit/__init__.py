@@ -1,0 +1,1 @@
+"""The parts that the test cluster's commands are made of."""
