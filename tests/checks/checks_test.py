@@ -166,6 +166,11 @@ class Hygiene(CheckTest):
             docs__aDOTmd="[x](b.md#part) [y](../c.md) [z](https://example.com) [w](gone.md)\n```\n[v](code.md)\n```\n",
             docs__bDOTmd="", cDOTmd="")), "docs/a.md: links to gone.md")
 
+    def test_undocumented_reasons_are_found(self) -> None:
+        self.assert_finds(hygiene.check_reasons(self.tree(
+            operator__statusDOTcc='return {"PodReady", "it is"};\nadd({"OutOfLuck", text});\n{"kind", "Service"}\n',
+            docs__conditionsDOTmd="| `PodReady` |\n")), "the reason OutOfLuck")
+
     def test_broken_scripts_are_found(self) -> None:
         self.assert_finds(hygiene.check_scripts(self.tree(aDOTpy="def f(:\n")), "a.py:1")
         self.assertTrue(hygiene.check_scripts(self.tree(aDOTpy="", b="#!/usr/bin/env bash\nrm $1\n")))
