@@ -127,7 +127,7 @@ struct Transition {
     state.phase = Phase::kList;
     state.continue_token.clear();
     state.list_version.clear();
-    changes.push_back(ListBegan{});
+    changes.emplace_back(ListBegan{});
     return fetch_page();
   }
 
