@@ -16,10 +16,9 @@ from kit.lifecycle import Cluster
 
 # Programs of Debian packages that `up` needs, and the package of each.
 NEEDED = {
-    "containerd": "containerd", "ctr": "containerd", "runc": "runc", "iptables": "iptables", "ipset": "ipset",
-    "conntrack": "conntrack", "socat": "socat", "ip": "iproute2", "openssl": "openssl", "nsenter": "util-linux",
-    "mount": "mount", "cc": "gcc libc6-dev", "/usr/lib/cni/ptp": "containernetworking-plugins",
-    "/bin/busybox": "busybox-static",
+    "containerd": "containerd", "ctr": "containerd", "runc": "runc", "iptables": "iptables", "ip": "iproute2",
+    "openssl": "openssl", "nsenter": "util-linux", "mount": "mount", "cc": "gcc libc6-dev",
+    "/usr/lib/cni/ptp": "containernetworking-plugins", "/bin/busybox": "busybox-static",
 }
 
 

@@ -35,6 +35,16 @@ def test_versions_and_flags_come_from_go_mod():
     assert programs.link_flags("module y\n\ngo 1.24\n") == "-s -w"
 
 
+def test_go_that_is_too_old_or_missing_is_not_used(tmp_path: pathlib.Path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert programs.usable_go((1, 25, 0)) is None
+    go = tmp_path / "go"
+    go.write_text("#!/bin/sh\necho go1.24.9\n", encoding="utf-8")
+    go.chmod(0o755)
+    assert programs.usable_go((1, 25, 0)) is None
+    assert programs.usable_go((1, 24, 0)) == str(go)
+
+
 def test_cached_folder_is_filled_once_and_never_half(tmp_path: pathlib.Path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 

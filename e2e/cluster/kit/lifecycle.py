@@ -38,7 +38,11 @@ class Cluster:
         build_programs()
         if not self.machine.exists():
             remove(self.layout)  # what a cluster left that was killed, or cut off in its start
-            self.machine.create()
+            try:
+                self.machine.create()
+            except BaseException:
+                remove(self.layout)
+                raise
         node = components.Node(self.layout, pki.Authority(self.layout.state / "pki"))
         self.start(components.BASE, node)
         with ThreadPoolExecutor(max_workers=2) as pool:
