@@ -3,8 +3,8 @@
 #include <array>
 #include <cstdlib>
 #include <iostream>
-#include <map>
 #include <regex>
+#include <string_view>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -30,13 +30,21 @@ std::string check_namespace(const std::string& text) {
   return "\"" + text + "\" must " + std::string(wire::kNamespaceMust);
 }
 
+// A flag whose text one of our own parsers reads.
+template <typename T>
+void add_parsed(CLI::App& app, const char* name, T& target, Result<T> (*parse)(std::string_view),
+                const char* description) {
+  app.add_option_function<std::string>(
+      name,
+      [&target, parse](const std::string& text) {
+        const auto parsed = parse(text);
+        if (!parsed) throw CLI::ValidationError(parsed.error().detail);
+        target = *parsed;
+      },
+      description);
+}
+
 void add_flags(CLI::App& app, Options& options) {
-  static const std::map<std::string, obs::Level> kLevels{{"debug", obs::Level::kDebug},
-                                                         {"info", obs::Level::kInfo},
-                                                         {"warn", obs::Level::kWarn},
-                                                         {"error", obs::Level::kError}};
-  static const std::map<std::string, obs::LogFormat> kFormats{{"json", obs::LogFormat::kJson},
-                                                              {"text", obs::LogFormat::kText}};
   app.add_option("--namespaces", options.namespaces,
                  "Namespaces to work in, separated by commas; absent: all of them")
       ->delimiter(',')
@@ -66,12 +74,10 @@ void add_flags(CLI::App& app, Options& options) {
   app.add_option("--burst", options.burst, "Requests to the API server at once")
       ->capture_default_str()
       ->check(CLI::Range(1, 100000));
-  app.add_option("--log-level", options.log_level, "debug, info, warn or error (default: info)")
-      ->transform(CLI::CheckedTransformer(kLevels))
-      ->option_text("LEVEL");
-  app.add_option("--log-format", options.log_format, "json or text (default: json)")
-      ->transform(CLI::CheckedTransformer(kFormats))
-      ->option_text("FORMAT");
+  add_parsed(app, "--log-level", options.log_level, obs::parse_level,
+             "debug, info, warn or error (default: info)");
+  add_parsed(app, "--log-format", options.log_format, obs::parse_log_format,
+             "json or text (default: json)");
 }
 
 }  // namespace

@@ -15,30 +15,46 @@ using namespace std::chrono_literals;
 // No watch tells when an object that is not ours goes away, or when a quota has room again.
 constexpr Duration kLookAgain = 15s;
 
+// The garbage collector will remove it: its owner was an Agent of this name that is gone.
+bool left_by_predecessor(const kube::Object& child, const kube::Object& agent) {
+  const auto controller = child.controller();
+  return controller && controller->kind == wire::kKind && controller->name == agent.name() &&
+         controller->uid != agent.uid();
+}
+
 bool belongs_to(const kube::Object& child, const kube::Object& owner) {
   const auto controller = child.controller();
   return controller && controller->uid == owner.uid();
-}
-
-Finding taken(const kube::Object& child, const char* kind) {
-  const std::string what = std::string("the ") + kind + " " + std::string(child.name());
-  if (child.deleting())
-    return {"NameConflict", what + " of an earlier owner is still being deleted"};
-  return {
-      "NameConflict",
-      what + " exists and does not belong to this agent; it must be removed, or the agent renamed"};
 }
 
 // A child of the same name that is not this agent's is left alone, whoever made it. A disk that an
 // earlier agent of the same name left behind is no conflict: it carries our label and is taken
 // over.
 std::optional<Finding> find_conflict(const Observed& seen) {
-  if (seen.statefulset && !belongs_to(*seen.statefulset, seen.agent))
-    return taken(*seen.statefulset, "StatefulSet");
-  if (seen.service && !belongs_to(*seen.service, seen.agent))
-    return taken(*seen.service, "Service");
+  const auto taken = [&](const kube::Object& child, const char* kind) {
+    return Finding{
+        "NameConflict",
+        std::string("the ") + kind + " " + std::string(child.name()) +
+            " exists and does not belong to this agent; it must be removed, or the agent "
+            "renamed"};
+  };
+  const auto foreign = [&](const std::optional<kube::Object>& child) {
+    return child && !belongs_to(*child, seen.agent) && !left_by_predecessor(*child, seen.agent);
+  };
+  if (foreign(seen.statefulset)) return taken(*seen.statefulset, "StatefulSet");
+  if (foreign(seen.service)) return taken(*seen.service, "Service");
   if (seen.claim && agent_of(*seen.claim) != seen.agent.key())
     return taken(*seen.claim, "PersistentVolumeClaim");
+  return std::nullopt;
+}
+
+std::optional<Finding> find_predecessor(const Observed& seen) {
+  for (const auto* child : {&seen.statefulset, &seen.service}) {
+    if (*child && left_by_predecessor(**child, seen.agent)) {
+      return Finding{"PredecessorTerminating",
+                     "the children of a deleted agent of the same name are being removed"};
+    }
+  }
   return std::nullopt;
 }
 
@@ -86,7 +102,7 @@ Plan plan(const Observed& seen, const Platform& platform, Time now) {
   const json* spec_json = seen.agent.at("/spec");
   const Result<AgentSpec> spec =
       parse_spec(spec_json ? *spec_json : json::object(), schema::Unknown::kIgnore);
-  Facts facts{seen, spec, {}, {}, std::nullopt};
+  Facts facts{.seen = seen, .spec = spec};
   if (seen.agent.deleting()) {
     // The garbage collector removes the children; applying them again would only delay it.
     write_status(out, facts, now);
@@ -96,7 +112,8 @@ Plan plan(const Observed& seen, const Platform& platform, Time now) {
     facts.lifecycle = decide_lifecycle({.spec_replicas = spec->replicas});
     facts.revision = revision_of(*spec);
     facts.conflict = find_conflict(seen);
-    if (!facts.conflict) {
+    facts.predecessor = find_predecessor(seen);
+    if (!facts.conflict && !facts.predecessor) {
       want(out, kube::kServices, build_service(seen.agent), seen.service);
       want(out, kube::kStatefulSets,
            build_statefulset(seen.agent, *spec, facts.lifecycle.replicas, platform),
@@ -107,7 +124,7 @@ Plan plan(const Observed& seen, const Platform& platform, Time now) {
   }
   write_status(out, facts, now);
   const bool pod_missing = facts.lifecycle.replicas == 1 && seen.statefulset && !seen.pod;
-  if (facts.conflict || pod_missing) out.requeue_after = kLookAgain;
+  if (facts.conflict || facts.predecessor || pod_missing) out.requeue_after = kLookAgain;
   return out;
 }
 

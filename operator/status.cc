@@ -99,12 +99,13 @@ std::optional<Finding> find_blocker(const Facts& facts) {
   if (!facts.spec) return Finding{"InvalidSpec", facts.spec.error().detail};
   if (facts.conflict) return facts.conflict;
   if (facts.seen.failure) return Finding{facts.seen.failure->reason, facts.seen.failure->message};
-  if (facts.lifecycle.activity == Activity::kSuspended) return std::nullopt;
+  if (facts.lifecycle.activity == Activity::kSuspended || facts.predecessor) return std::nullopt;
   return find_trouble(facts.seen);
 }
 
 Finding waiting_finding(const Facts& facts) {
   const Observed& seen = facts.seen;
+  if (facts.predecessor) return *facts.predecessor;
   if (auto nowhere = unschedulable(seen)) return *nowhere;
   if (!seen.pod) return {"PodPending", "the pod is being created"};
   if (seen.pod->deleting())
@@ -121,7 +122,8 @@ Verdict ready(const Facts& facts, const std::optional<Finding>& blocker) {
             {"Suspended", "spec.replicas is 0; kubectl scale agent " +
                               std::string(facts.seen.agent.name()) + " --replicas=1 resumes it"}};
   }
-  if (pod_ready(facts.seen.pod)) return {true, {"PodReady", "the agent answers"}};
+  if (pod_ready(facts.seen.pod) && !facts.predecessor)
+    return {true, {"PodReady", "the agent answers"}};
   return {false, blocker ? *blocker : waiting_finding(facts)};
 }
 
@@ -136,6 +138,7 @@ Verdict storage_ready(const Observed& seen) {
 
 Verdict progressing(const Facts& facts, const std::optional<Finding>& blocker) {
   const Observed& seen = facts.seen;
+  if (facts.predecessor) return {true, *facts.predecessor};
   if (seen.pod && !facts.revision.empty() && facts.lifecycle.replicas == 1 &&
       pod_revision(*seen.pod) != facts.revision) {
     return {

@@ -29,9 +29,10 @@ struct Finding {
 struct Facts {
   const Observed& seen;
   const Result<AgentSpec>& spec;
-  LifecycleDecision lifecycle;
-  std::string revision;             // wanted; empty when the spec is invalid
-  std::optional<Finding> conflict;  // a child's name is taken
+  LifecycleDecision lifecycle{};
+  std::string revision{};                // wanted; empty when the spec is invalid
+  std::optional<Finding> conflict{};     // a child's name is taken
+  std::optional<Finding> predecessor{};  // a deleted agent of this name has not gone completely
 };
 
 // What keeps the agent's pod from being useful and will not pass by waiting: ImagePull, CrashLoop,

@@ -1,0 +1,85 @@
+#include "operator/desired/statefulset.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/agent_objects.h"
+#include "tests/support/golden.h"
+
+namespace oa::op {
+namespace {
+
+constexpr const char* kSeedSpec = R"({
+  image: "openagents/agent-runtime:latest",
+  config: {maxTickDuration: 30s, maxStorageBytes: 1Gi},
+  resources: {requests: {memory: 256Mi, cpu: 100m}, limits: {memory: 1Gi, cpu: 1000m}},
+  storage: {size: 10Gi, storageClass: fast-ssd}})";
+
+Json built(const std::string& spec, int replicas = 1, const Platform& platform = test::kPlatform) {
+  const kube::Object agent = test::agent_object(spec);
+  return build_statefulset(agent, test::spec_of(agent), replicas, platform);
+}
+
+std::string revision(const std::string& spec) {
+  return revision_of(test::spec_of(test::agent_object(spec)));
+}
+
+TEST(StatefulSetBuilder, makes_the_object_that_is_checked_in) {
+  test::expect_golden("operator/statefulset.json", built(kSeedSpec).dump(2) + "\n");
+}
+
+TEST(StatefulSetBuilder, never_lets_scaling_to_zero_remove_the_disk) {
+  for (const char* spec : {"{}", "{storage: {whenDeleted: Delete}}", "{replicas: 0}"}) {
+    EXPECT_EQ(built(spec)["spec"]["persistentVolumeClaimRetentionPolicy"]["whenScaled"], "Retain")
+        << spec;
+  }
+}
+
+TEST(StatefulSetBuilder, hands_the_users_choice_of_keeping_the_disk_on) {
+  const auto policy = [](const char* spec) {
+    return built(spec)["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"];
+  };
+  EXPECT_EQ(policy("{}"), "Retain");
+  EXPECT_EQ(policy("{storage: {whenDeleted: Delete}}"), "Delete");
+}
+
+TEST(StatefulSetBuilder, takes_the_operators_image_when_the_spec_names_none) {
+  EXPECT_EQ(built("{}")["spec"]["template"]["spec"]["containers"][0]["image"],
+            "openagents/agent-runtime:test");
+  EXPECT_EQ(built("{image: 'a/b:1'}")["spec"]["template"]["spec"]["containers"][0]["image"],
+            "a/b:1");
+}
+
+TEST(StatefulSetBuilder, names_no_group_where_the_platform_assigns_one) {
+  const Json security =
+      built("{}", 1, {"image", std::nullopt})["spec"]["template"]["spec"]["securityContext"];
+  EXPECT_FALSE(security.contains("fsGroup"));
+  EXPECT_TRUE(security.at("runAsNonRoot"));
+}
+
+TEST(StatefulSetBuilder, gives_the_pod_its_drain_time_and_a_little_more) {
+  const auto grace = [](const char* spec) {
+    return built(spec)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"];
+  };
+  EXPECT_EQ(grace("{}"), 35);
+  EXPECT_EQ(grace("{lifecycle: {drainTimeout: 1500ms}}"), 7);
+}
+
+TEST(Revision, changes_with_what_a_running_pod_cannot_take_over) {
+  for (const char* spec :
+       {"{image: 'a/b:2'}", "{imagePullPolicy: Always}", "{config: {maxTickDuration: 1m}}",
+        "{config: {maxStorageBytes: 2Gi}}", "{lifecycle: {drainTimeout: 1m}}",
+        "{resources: {limits: {cpu: 1}}}", "{resources: {requests: {cpu: 1}}}"}) {
+    EXPECT_NE(revision(spec), revision("{}")) << spec;
+  }
+}
+
+TEST(Revision, stays_with_the_rest_and_with_defaults_written_out) {
+  for (const char* spec : {"{replicas: 0}", "{storage: {whenDeleted: Delete}}", "{route: Direct}",
+                           "{config: {maxTickDuration: 30s, maxStorageBytes: 1024Mi}}",
+                           "{imagePullPolicy: IfNotPresent}"}) {
+    EXPECT_EQ(revision(spec), revision("{}")) << spec;
+  }
+}
+
+}  // namespace
+}  // namespace oa::op
