@@ -11,11 +11,15 @@ Response text_response(std::string body, std::string type) {
   return {200, {{"Content-Type", std::move(type)}}, std::move(body)};
 }
 
-Response check_response(const std::function<Result<void>()>& check) {
-  if (check) {
-    if (const Result<void> result = check(); !result) return problem_response(result.error());
-  }
+Response live_response(const HealthChecks& checks) {
+  const Result<void> live = checks.live ? checks.live() : Result<void>();
+  if (!live) return problem_response(make_error(Code::kUnavailable, to_string(live.error())));
   return text_response("ok\n", "text/plain");
+}
+
+Response ready_response(const HealthChecks& checks) {
+  const Result<void> ready = checks.ready ? checks.ready() : Result<void>();
+  return ready ? text_response("ok\n", "text/plain") : problem_response(ready.error());
 }
 
 Response answer(const Request& request, const HealthChecks& checks, const obs::Metrics& metrics) {
@@ -30,8 +34,8 @@ Response answer(const Request& request, const HealthChecks& checks, const obs::M
     refused.headers.add("Allow", "GET, HEAD");
     return refused;
   }
-  if (path == "/healthz") return check_response(checks.live);
-  if (path == "/readyz") return check_response(checks.ready);
+  if (path == "/healthz") return live_response(checks);
+  if (path == "/readyz") return ready_response(checks);
   return text_response(metrics.text(), "text/plain; version=0.0.4; charset=utf-8");
 }
 

@@ -1,7 +1,7 @@
 // The small HTTP face that every long-running program of the product has on its own port: /healthz,
 // /readyz, /metrics.
 //
-// Thread-safety: `ready` is called on the server's thread and must not block.
+// Thread-safety: the checks are called on the server's thread and must not block.
 #pragma once
 
 #include <functional>
@@ -15,8 +15,8 @@
 namespace oa::net {
 
 // /healthz is 200 while `live` says so (else 503), /readyz is 200 or a problem with the error that
-// `ready` returns, /metrics is the registry's text; anything else is 404. `metrics` must outlive
-// the server.
+// `ready` returns, /metrics is the registry's text; anything else is 404. A check that is empty
+// always succeeds. `metrics` must outlive the server.
 struct HealthChecks {
   std::function<Result<void>()> live;
   std::function<Result<void>()> ready;
