@@ -1,6 +1,7 @@
 #include "core/schema.h"
 
 #include <algorithm>
+#include <array>
 #include <regex>
 
 #include "core/text.h"
@@ -38,6 +39,14 @@ std::string duration_must(const Field& field) {
     text += " between " + duration_text(*field.minimum) + " and " + duration_text(*field.maximum);
   }
   return text;
+}
+
+// Bytes in the largest binary unit that divides them: 16777216 is 16Mi.
+std::string bytes_text(std::int64_t bytes) {
+  static constexpr std::array<const char*, 5> kUnits{"", "Ki", "Mi", "Gi", "Ti"};
+  std::size_t unit = 0;
+  for (; unit + 1 < kUnits.size() && bytes != 0 && bytes % 1024 == 0; ++unit) bytes /= 1024;
+  return std::to_string(bytes) + kUnits[unit];
 }
 
 constexpr const char* kQuantityMust = "be a quantity such as 500Mi or 10Gi";
@@ -152,9 +161,7 @@ class Validator {
   void check_integer(const Field& field, const Json& value, const std::string& path) {
     if (!require(value.is_number_integer(), value, path, "be a whole number")) return;
     const bool fits = !value.is_number_unsigned() || value.get<std::uint64_t>() <= INT64_MAX;
-    require(fits && in_range(field, value.get<std::int64_t>()), value, path,
-            range_text(field, std::to_string(field.minimum.value_or(0)),
-                       std::to_string(field.maximum.value_or(0))));
+    require(fits && in_range(field, value.get<std::int64_t>()), value, path, range_text(field));
   }
 
   void check_duration(const Field& field, const Json& value, const std::string& path) {
@@ -171,8 +178,7 @@ class Validator {
     const auto parsed = parse_quantity(text);
     if (!require(parsed.ok(), value, path, kQuantityMust)) return;
     require(in_range(field, *parsed), value, path,
-            range_text(field, std::to_string(field.minimum.value_or(0)),
-                       std::to_string(field.maximum.value_or(0))));
+            "be at least " + bytes_text(field.minimum.value_or(0)));
   }
 
   const Unknown unknown_;
@@ -230,12 +236,11 @@ void describe_quantity(const Field& field, OrderedJson& out) {
   out["maxLength"] = 64;
   add_rule(out, "isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('0')) >= 0",
            kQuantityMust);
-  const std::string bound =
-      "!isQuantity(string(self)) || quantity(string(self)).compareTo(quantity('";
   if (field.minimum) {
-    add_rule(
-        out, bound + std::to_string(*field.minimum) + "')) >= 0",
-        range_text({.name = "", .minimum = field.minimum}, std::to_string(*field.minimum), ""));
+    add_rule(out,
+             "!isQuantity(string(self)) || quantity(string(self)).compareTo(quantity('" +
+                 bytes_text(*field.minimum) + "')) >= 0",
+             "be at least " + bytes_text(*field.minimum));
   }
 }
 

@@ -25,11 +25,6 @@ std::optional<Failure> refusal(const Error& error) {
   return Failure{"ApplyRefused", message};
 }
 
-std::string created_text(const Apply& apply) {
-  return "created " + std::string(apply.resource.kind) + " " +
-         apply.object.at("metadata").at("name").get<std::string>();
-}
-
 }  // namespace
 
 Controller::Controller(Parts parts, Platform platform)
@@ -96,7 +91,11 @@ Result<void> Controller::execute_children(const Plan& plan, const kube::Object& 
     auto written = parts_.client.apply(apply.resource, apply.object, {.field_manager = kManager});
     if (!written) return written.error();
     store_of(parts_.stores, apply.resource).on_own_write(*written);
-    if (apply.creates) note(agent, {false, {"Created", created_text(apply)}});
+    if (apply.creates && apply.resource == kube::kStatefulSets) {
+      note(agent,
+           {false,
+            {"Created", "created the Service and the StatefulSet " + std::string(agent.name())}});
+    }
   }
   if (plan.delete_pod) {
     auto removed =

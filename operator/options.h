@@ -22,8 +22,8 @@ struct Options {
   std::string listen = ":9464";
   std::string kubeconfig;
   int workers = 2;
-  double qps = 50;
-  int burst = 100;
+  double qps = 100;
+  int burst = 200;
   obs::Level log_level = obs::Level::kInfo;
   obs::LogFormat log_format = obs::LogFormat::kJson;
 };
