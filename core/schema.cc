@@ -11,8 +11,9 @@ namespace {
 
 std::string shown(const Json& value) { return shorten(dump(value), 64); }
 
-std::string range_text(const Field& field, const std::string& unit_min,
-                       const std::string& unit_max) {
+std::string range_text(const Field& field) {
+  const std::string unit_min = std::to_string(field.minimum.value_or(0));
+  const std::string unit_max = std::to_string(field.maximum.value_or(0));
   if (field.minimum && field.maximum) return "be between " + unit_min + " and " + unit_max;
   return field.minimum ? "be at least " + unit_min : "be at most " + unit_max;
 }
