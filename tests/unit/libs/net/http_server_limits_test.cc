@@ -232,6 +232,9 @@ TEST(HttpServerLimits, rest_when_there_are_no_descriptors_and_go_on_when_there_a
   };
   HttpServer::Options options = patient();
   options.logger.emplace("net", obs::LogOptions{.sink = keep}, clock);
+  // The undefined-behaviour sanitizer looks at a type for the first time with a pipe, for which
+  // there must be descriptors.
+  options.logger->info("first line");
   const auto server = start_server(echo, options);
   HttpClient open(server->port());
   EXPECT_EQ(open.request("GET", "/").status, 200);
@@ -245,7 +248,7 @@ TEST(HttpServerLimits, rest_when_there_are_no_descriptors_and_go_on_when_there_a
     ASSERT_EQ(::connect(waiting, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
     EXPECT_TRUE(eventually([&] {
       std::lock_guard lock(mutex);
-      return !lines.empty();
+      return lines.size() == 2;
     }));
     EXPECT_EQ(open.request("GET", "/").status, 200);
   }
@@ -253,7 +256,7 @@ TEST(HttpServerLimits, rest_when_there_are_no_descriptors_and_go_on_when_there_a
   ::close(waiting);
   EXPECT_EQ(HttpClient(server->port()).request("GET", "/").status, 200);
   std::lock_guard lock(mutex);
-  EXPECT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines.size(), 2u);  // one warning, however often it was tried
 }
 
 }  // namespace
