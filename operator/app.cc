@@ -202,6 +202,7 @@ Result<void> App::start_health() {
   auto server = net::start_health_server(options_.listen, std::move(checks), metrics_);
   if (!server) return server.error();
   health_ = std::move(*server);
+  log_.info("serving health and metrics", {{"listen", options_.listen}, {"port", health_->port()}});
   return {};
 }
 
