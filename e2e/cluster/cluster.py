@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 from kit import basics, components, machine, programs
-from kit.layout import Layout
+from kit.layout import LOCK, Layout
 from kit.lifecycle import Cluster
 
 # Programs of Debian packages that `up` needs, and the package of each.
@@ -42,7 +42,7 @@ def export_line(layout: Layout) -> str:
 def up(options: argparse.Namespace) -> int:
     require_root("up")
     require_packages()
-    with basics.file_lock(f"cluster-{options.name}"):
+    with basics.file_lock(LOCK):
         cluster = Cluster(options.name)
         cluster.up()
         print(export_line(cluster.layout))
@@ -51,7 +51,7 @@ def up(options: argparse.Namespace) -> int:
 
 def down(options: argparse.Namespace) -> int:
     require_root("down")
-    with basics.file_lock(f"cluster-{options.name}"):
+    with basics.file_lock(LOCK):
         machine.remove(Layout(options.name))
     return 0
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 
 from kit import basics, cgroups, machine, processes
-from kit.layout import RUN_BASE, STATE_BASE
+from kit.layout import LOCK, RUN_BASE, STATE_BASE
 from kit.lifecycle import Cluster
 
 PODS = """
@@ -163,7 +163,7 @@ def main() -> int:
     for number in range(rounds):
         cluster = Cluster(f"smoke{number}")  # another name each time: names must not get into each other's way
         print(f"round {number + 1} of {rounds}: cluster {cluster.layout.name}", flush=True)
-        with basics.file_lock(f"cluster-{cluster.layout.name}"):
+        with basics.file_lock(LOCK):
             check_round(cluster, victims[number % len(victims)])
     return 0
 

@@ -12,6 +12,7 @@ STATE_BASE = pathlib.Path("/var/lib/openagents-e2e")
 RUN_BASE = pathlib.Path("/run/openagents-e2e")
 NAME = re.compile(r"[a-z][a-z0-9-]{0,10}")
 NODE = "node1"
+LOCK = "cluster"  # one for all names, for a machine has at most one cluster
 
 
 @dataclass(frozen=True)
