@@ -1,0 +1,100 @@
+// All agents of a runtime: found by name, woken when they are needed, let go when memory is short,
+// created, replaced and deleted.
+//
+// An awake agent is an Actor in a map; a dormant one costs its rows only. There is never a second
+// Actor of an agent: loading, replacing and deleting one agent take turns, and an actor is let go
+// only when it has retired.
+//
+// Thread-safety: can be used from any thread. Callbacks are called from a worker, the store's
+// writer, or the caller's own thread; they must not block.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "core/agent.h"
+#include "core/result.h"
+#include "runtime-pod/agent/actor.h"
+#include "runtime-pod/agent/gates.h"
+#include "runtime-pod/storage/reader.h"
+
+namespace oa::runtime {
+
+struct HostOptions {
+  std::int64_t max_awake_bytes = 64 * 1024 * 1024;
+};
+
+// What a client sends to an agent.
+struct Delivery {
+  AgentId agent;
+  Item::Kind kind = Item::Kind::kTick;
+  Trigger trigger;
+  std::vector<KvWrite> kv;  // of kWrite
+  std::size_t bytes = 0;    // of the request: counted against what may wait
+  Duration patience{};      // how long the caller waits; at least the agent's maxTickDuration
+};
+
+enum class PutMode {
+  kCreate,  // CONFLICT, reason AlreadyExists, if the agent exists with another manifest
+  kApply,
+};
+
+struct PutResult {
+  AgentRow row;
+  bool created = false;
+};
+
+class Host {
+ public:
+  // Everything but the options must outlive the host.
+  Host(HostOptions options, ActorServices& services, InputGate& gate, Reader& reader);
+
+  using Found = std::function<void(Result<std::shared_ptr<Actor>>)>;
+  // The agent's actor, loaded if need be. NOT_FOUND if there is no such agent.
+  void find(const AgentId& id, Found found);
+
+  // Through the input gate and into the agent's queue.
+  void deliver(Delivery delivery, Answered answered);
+
+  // An empty `uid` keeps an existing agent's, and makes one up for a new agent.
+  void put(const Agent& agent, PutMode mode, std::string uid,
+           std::function<void(Result<PutResult>)> done);
+  void remove(const AgentId& id, std::function<void(Result<void>)> done);
+
+  // Answers everything that is not yet committing with `why`.
+  void discard(const Error& why);
+
+ private:
+  using Awake = std::list<std::shared_ptr<Actor>>;
+  using Work = std::function<void()>;
+
+  std::shared_ptr<Actor> awake(const AgentId& id);
+  Result<std::shared_ptr<Actor>> load(const AgentId& id);
+  void keep(const std::shared_ptr<Actor>& actor);
+  void let_go(const AgentId& id);
+  void make_room();
+  void exclusively(const AgentId& id, Work work);
+  void finish(const AgentId& id);
+  void submit(const std::shared_ptr<Submission>& submission, const AgentId& id, Duration patience);
+  void put_alone(const Agent& agent, PutMode mode, std::string uid,
+                 const std::function<void(Result<PutResult>)>& done);
+  void remove_alone(const AgentId& id, const std::function<void(Result<void>)>& done);
+
+  const HostOptions options_;
+  ActorServices& services_;
+  InputGate& gate_;
+  Reader& reader_;
+
+  std::mutex mutex_;
+  Awake recent_;                                   // by mutex_; the last used first
+  std::map<AgentId, Awake::iterator> by_id_;       // by mutex_
+  std::map<AgentId, std::deque<Work>> exclusive_;  // by mutex_; ids with work in progress
+};
+
+}  // namespace oa::runtime

@@ -1,0 +1,33 @@
+// Shuts the input gate while the disk is nearly full. It looks when something is committed and when
+// somebody is refused, at most once a second, so an idle process never wakes for it.
+//
+// Thread-safety: can be used from any thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+
+#include "core/clock.h"
+#include "core/result.h"
+
+namespace oa::runtime {
+
+class DiskWatch {
+ public:
+  // `verdict` is called with what was found, and with every failure told to `full`.
+  DiskWatch(std::string directory, const Clock& clock, std::function<void(Result<void>)> verdict);
+
+  void look();
+
+  // A write did not fit, whatever the file system says about its free space.
+  void full(const Error& why);
+
+ private:
+  const std::string directory_;
+  const Clock& clock_;
+  const std::function<void(Result<void>)> verdict_;
+  std::atomic<Monotonic> next_look_{Monotonic::min()};
+};
+
+}  // namespace oa::runtime

@@ -1,0 +1,190 @@
+#include "runtime-pod/http/api.h"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <utility>
+
+#include "core/json.h"
+#include "core/text.h"
+#include "core/wire.h"
+#include "libs/obs/build_info.h"
+#include "runtime-pod/http/host_check.h"
+#include "runtime-pod/http/openapi.h"
+#include "runtime-pod/http/verbs.h"
+
+namespace oa::runtime {
+namespace {
+
+constexpr std::string_view kUnmatched = "unmatched";
+
+net::Response text_response(std::string body) {
+  net::Response response;
+  response.headers.add("Content-Type", "text/plain");
+  response.body = std::move(body);
+  return response;
+}
+
+void answer_health(const CallPtr& call, const std::function<Result<void>()>& check) {
+  const auto good = check();
+  if (!good) return call->fail(good.error());
+  call->answer(text_response("ok\n"));
+}
+
+Error not_served(const Call& call) {
+  if (!call.match.allow.empty()) {
+    return make_error(Code::kInvalidRequest, "MethodNotAllowed",
+                      "the method of " + shorten(call.request.target, 128) + " must be one of " +
+                          call.match.allow);
+  }
+  return make_error(Code::kNotFound, "nothing is served at " + shorten(call.request.target, 128) +
+                                         "; GET /openapi.json lists what is");
+}
+
+// Whose verb it is: of the pod's agent, or of the path's.
+Result<AgentId> agent_of(const Call& call) {
+  if (call.options.agent) return *call.options.agent;
+  return make_agent_id(call.match.namespace_name, call.match.name);
+}
+
+}  // namespace
+
+Call::Call(const ApiOptions& call_options, const ApiServices& call_services,
+           net::Request call_request, net::Respond respond)
+    : options(call_options),
+      services(call_services),
+      request(std::move(call_request)),
+      started_(call_services.clock.monotonic()),
+      respond_(std::move(respond)) {}
+
+void Call::answer(net::Response response) {
+  const auto took = services.clock.monotonic() - started_;
+  services.metrics.request(match.route != nullptr ? route_label(*match.route) : kUnmatched,
+                           response.status, std::chrono::duration_cast<Duration>(took));
+  if (!uid.empty() && !options.agent) response.headers.add(std::string(wire::kHeaderUid), uid);
+  respond_(std::move(response));
+}
+
+void Call::fail(const Error& error) {
+  if (trace_id.empty()) trace_id = services.ids.trace_id();
+  net::Response response = net::problem_response(error, trace_id);
+  if (!match.allow.empty() && match.route == nullptr) response.headers.add("Allow", match.allow);
+  answer(std::move(response));
+}
+
+Api::Api(ApiOptions options, const ApiServices& services)
+    : options_(std::move(options)), services_(services), router_(options_.mode) {}
+
+void Api::handle(net::Request request, net::Respond respond) {
+  auto call = std::make_shared<Call>(options_, services_, std::move(request), std::move(respond));
+  if (const auto trace = net::trace_id_of(call->header("traceparent"))) call->trace_id = *trace;
+  if (options_.mode == Mode::kDaemon && call->request.peer != "unix") {
+    const auto good =
+        check_host(call->header("Host"), call->header("Origin"), options_.allowed_hosts);
+    if (!good) return call->fail(good.error());
+  }
+  auto target = net::parse_target(call->request.target);
+  if (!target) return call->fail(target.error());
+  call->target = std::move(*target);
+  call->match = router_.match(call->request.method, call->target.segments);
+  if (call->match.route == nullptr) return call->fail(not_served(*call));
+  if (auto good = check_query(call->target, *call->match.route); !good) {
+    return call->fail(good.error());
+  }
+  dispatch(call);
+}
+
+void Api::dispatch(const CallPtr& call) {
+  const Route& route = *call->match.route;
+  if (route.scope == Scope::kAgent || !call->match.name.empty()) {
+    auto agent = agent_of(*call);
+    if (!agent) return call->fail(agent.error());
+    call->agent = std::move(*agent);
+  } else if (route.scope == Scope::kAgents) {
+    // Any good name will do to check the namespace.
+    auto good = make_agent_id(call->match.namespace_name, "name");
+    if (!good) return call->fail(good.error());
+  }
+  switch (route.verb) {
+    case Verb::kRun:
+      return run_agent(call);
+    case Verb::kKvGet:
+      return get_key(call);
+    case Verb::kKvPut:
+      return put_key(call);
+    case Verb::kKvDelete:
+      return delete_key(call);
+    case Verb::kKvList:
+      return list_keys(call);
+    case Verb::kState:
+      return get_state(call);
+    case Verb::kStatus:
+      return get_status(call);
+    case Verb::kTicks:
+      return list_ticks(call);
+    case Verb::kAgentList:
+      return list_agents(call);
+    case Verb::kAgentCreate:
+      return create_agent(call);
+    case Verb::kAgentGet:
+      return get_agent(call);
+    case Verb::kAgentPut:
+      return put_agent(call);
+    case Verb::kAgentDelete:
+      return delete_agent(call);
+    case Verb::kHealth:
+      return answer_health(call, services_.live);
+    case Verb::kReady:
+      return answer_health(call, services_.ready);
+    case Verb::kOpenApi:
+      return call->answer(
+          net::json_response(200, openapi_document(options_.mode, obs::kBuildInfo.version).dump()));
+  }
+}
+
+Result<void> check_query(const net::Target& target, const Route& route) {
+  std::vector<FieldError> errors;
+  std::set<std::string_view> seen;
+  for (const auto& [name, value] : target.query) {
+    const bool known = std::any_of(route.parameters.begin(), route.parameters.end(),
+                                   [&](const Parameter& parameter) {
+                                     return parameter.in == "query" && parameter.name == name;
+                                   });
+    if (!known) {
+      errors.push_back({"query." + shorten(name, 64), shorten(value, 64),
+                        "not be set: there is no such parameter"});
+    } else if (!seen.insert(name).second) {
+      errors.push_back({"query." + name, shorten(value, 64), "be given once"});
+    }
+  }
+  if (errors.empty()) return {};
+  return invalid_fields(std::move(errors));
+}
+
+Result<int> read_limit(const net::Target& target) {
+  const auto text = target.query_value("limit");
+  if (!text) return 100;
+  int limit = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
+  if (error == std::errc() && end == text->data() + text->size() && limit >= 1 &&
+      limit <= kMaxListLimit) {
+    return limit;
+  }
+  return invalid_fields({{"query.limit", shorten(*text, 64),
+                          "be a number between 1 and " + std::to_string(kMaxListLimit)}});
+}
+
+void with_agent(const CallPtr& call, std::function<void(const std::shared_ptr<Actor>&)> found) {
+  call->services.host.find(call->agent,
+                           [call, found = std::move(found)](Result<std::shared_ptr<Actor>> actor) {
+                             if (!actor) return call->fail(actor.error());
+                             call->uid = (*actor)->row().uid;
+                             found(*actor);
+                           });
+}
+
+void on_worker(const CallPtr& call, std::function<void()> work) {
+  call->services.scheduler.post(std::move(work));
+}
+
+}  // namespace oa::runtime

@@ -1,0 +1,105 @@
+// What the runtime serves: one table, from which come the matching of requests, the label of the
+// metrics and the OpenAPI document (http/openapi.h).
+//
+// Thread-safety: constants and pure functions; a Router is immutable.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+
+namespace oa::runtime {
+
+enum class Verb {
+  kRun,
+  kKvGet,
+  kKvPut,
+  kKvDelete,
+  kKvList,
+  kState,
+  kStatus,
+  kTicks,
+  kAgentList,
+  kAgentCreate,
+  kAgentGet,
+  kAgentPut,
+  kAgentDelete,
+  kHealth,
+  kReady,
+  kOpenApi,
+};
+
+// Where a route stands.
+enum class Scope {
+  kAgent,    // below an agent: at the root in a pod
+  kAgents,   // the agents themselves: in the daemon only
+  kProcess,  // at the root, everywhere
+};
+
+enum class Body { kNone, kAny, kManifest };
+
+struct Parameter {
+  std::string_view name;
+  std::string_view in;    // "query" or "header"
+  std::string_view type;  // JSON Schema's
+  std::string_view about;
+};
+
+struct ResponseDoc {
+  int status;
+  std::string_view about;
+  std::string_view content_type;  // empty: no body
+  std::string_view schema;        // a name of openapi.cc's components; empty: anything
+};
+
+struct Route {
+  Verb verb;
+  Scope scope;
+  std::string_view method;
+  std::string_view path;  // below its scope, parameters in braces
+  std::string_view summary;
+  Body body = Body::kNone;
+  std::vector<Parameter> parameters{};
+  std::vector<ResponseDoc> answers{};
+};
+
+const std::vector<Route>& routes();
+
+enum class Mode { kDaemon, kPod };
+
+// One path as it is served: "/namespaces/{namespace}/agents/{name}/run".
+struct ServedPath {
+  std::string path;
+  const Route* route;
+};
+std::vector<ServedPath> served_paths(Mode mode);
+
+// A route's label in metrics: the same wherever it stands.
+std::string_view route_label(const Route& route);
+
+// What a request leads to.
+struct Match {
+  const Route* route = nullptr;            // null: nothing is served there
+  std::string namespace_name = "default";  // from the path
+  std::string name;
+  std::string key;
+  std::string allow;  // without a route: the methods that the path has; empty: no such path
+};
+
+class Router {
+ public:
+  explicit Router(Mode mode);
+  Match match(std::string_view method, std::span<const std::string> segments) const;
+
+ private:
+  struct Entry {
+    std::vector<std::string> segments;  // of the path's template
+    const Route* route;
+  };
+  std::vector<Entry> entries_;
+};
+
+}  // namespace oa::runtime

@@ -1,0 +1,277 @@
+#include "runtime-pod/runtime.h"
+
+#include <atomic>
+#include <fstream>
+#include <future>
+#include <sstream>
+#include <utility>
+
+#include "core/json.h"
+#include "core/wire.h"
+#include "libs/net/health.h"
+#include "libs/net/http_server.h"
+#include "libs/obs/metrics.h"
+#include "runtime-pod/agent/actor.h"
+#include "runtime-pod/agent/gates.h"
+#include "runtime-pod/agent/host.h"
+#include "runtime-pod/agent/scheduler.h"
+#include "runtime-pod/disk_watch.h"
+#include "runtime-pod/handlers/notebook.h"
+#include "runtime-pod/http/api.h"
+#include "runtime-pod/ids.h"
+#include "runtime-pod/metrics.h"
+#include "runtime-pod/storage/store.h"
+
+namespace oa::runtime {
+namespace {
+
+Result<std::string> read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return make_error(Code::kInvalidRequest, "cannot read the file " + path);
+  }
+  return text.str();
+}
+
+Error in_file(const std::string& path, Error error) {
+  error.detail = path + ": " + error.detail;
+  return error;
+}
+
+Result<Agent> read_manifest(const std::string& path) {
+  const auto text = read_file(path);
+  if (!text) return text.error();
+  const auto manifest = parse_yaml(*text);
+  if (!manifest) return in_file(path, manifest.error());
+  auto agent = parse_agent(*manifest);
+  if (!agent) return in_file(path, agent.error());
+  return agent;
+}
+
+// A pod's agent: of the spec file, or of a spec of defaults where there is none.
+Result<Agent> pod_agent(const Config& config) {
+  Json spec = Json::object();
+  if (!config.spec_file.empty()) {
+    if (const auto text = read_file(config.spec_file); text && !text->empty()) {
+      auto parsed = parse_json(*text);
+      if (!parsed) return in_file(config.spec_file, parsed.error());
+      spec = std::move(*parsed);
+    }
+  }
+  // A newer operator may write fields that this program does not know.
+  auto read = parse_spec(spec, schema::Unknown::kIgnore);
+  if (!read) return in_file(config.spec_file, read.error());
+  return Agent{config.agent, {}, {}, std::move(*read), std::move(spec)};
+}
+
+}  // namespace
+
+struct Runtime::Parts {
+  Parts(const Config& runtime_config, const Clock& runtime_clock, const obs::Logger& runtime_log);
+  ~Parts();
+
+  Result<void> open_store(const Pause& pause);
+  void build();
+  Result<void> apply_agents();
+  Result<void> apply(const Agent& agent);
+  Result<void> serve();
+  void drain();
+
+  const Config config;
+  const Clock& clock;
+  const obs::Logger log;
+  Duration drain_timeout;
+
+  obs::Metrics registry;
+  RuntimeMetrics metrics{registry};
+  Ids ids;
+  NotebookHandler handler;
+  std::atomic<bool> storage_closed{false};
+  InputGate gate;
+  DiskWatch disk;
+
+  // In the order of construction; `~Parts` says why they end in another one.
+  std::unique_ptr<Scheduler> scheduler;
+  std::unique_ptr<Store> store;
+  std::unique_ptr<ActorServices> actor_services;
+  std::unique_ptr<Host> host;
+  std::unique_ptr<ApiServices> api_services;
+  std::unique_ptr<Api> api;
+  std::unique_ptr<net::HttpServer> health;
+  std::unique_ptr<net::HttpServer> server;
+};
+
+Runtime::Parts::Parts(const Config& runtime_config, const Clock& runtime_clock,
+                      const obs::Logger& runtime_log)
+    : config(runtime_config),
+      clock(runtime_clock),
+      log(runtime_log),
+      drain_timeout(runtime_config.drain_timeout),
+      gate(runtime_config.queue_bytes, [this] { disk.look(); }),
+      disk(runtime_config.data_dir, runtime_clock, [this](Result<void> verdict) {
+        if (verdict) {
+          gate.open(InputGate::Reason::kStorageFull);
+        } else {
+          gate.close(InputGate::Reason::kStorageFull, verdict.error());
+        }
+      }) {
+  obs::add_process_metrics(registry);
+  gate.close(InputGate::Reason::kStarting,
+             make_error(Code::kUnavailable, "Starting", "the runtime is starting"));
+}
+
+// First nothing calls in any more, then what runs is waited for, then what it used goes. The actors
+// that the store may still know are the last to need `actor_services`.
+Runtime::Parts::~Parts() {
+  server.reset();
+  health.reset();
+  if (store) store->close();
+  scheduler.reset();
+  api.reset();
+  host.reset();
+  store.reset();
+}
+
+Result<void> Runtime::Parts::open_store(const Pause& pause) {
+  WriterHooks hooks{
+      .closed =
+          [this](const Error& why) {
+            storage_closed = true;
+            gate.close(InputGate::Reason::kStorageClosed, why);
+          },
+      .full = [this](const Error& why) { disk.full(why); },
+      .committed =
+          [this](std::size_t changes, Duration took) {
+            metrics.commit(changes, took);
+            disk.look();
+          },
+  };
+  StoreOptions options{.directory = config.data_dir,
+                       .allow_network_file_system = config.allow_network_file_system,
+                       .lock_wait = config.lock_wait};
+  if (config.mode == Mode::kPod) options.only = config.agent;
+  auto opened = Store::open(std::move(options), std::move(hooks), clock, pause, log.named("store"));
+  if (!opened) return opened.error();
+  store = std::move(*opened);
+  disk.look();
+  log.info("database opened", {{"directory", config.data_dir}, {"epoch", store->epoch()}});
+  return {};
+}
+
+void Runtime::Parts::build() {
+  scheduler = make_thread_scheduler(config.workers, clock);
+  actor_services = std::unique_ptr<ActorServices>(
+      new ActorServices{clock, *scheduler, store->commits(), handler, metrics, ids,
+                        log.named("agent"), store->epoch(), config.queue_capacity});
+  host = std::make_unique<Host>(
+      HostOptions{.max_awake_bytes = static_cast<std::int64_t>(config.awake_bytes)},
+      *actor_services, gate, store->reader());
+  const auto live = [this]() -> Result<void> {
+    if (!storage_closed) return {};
+    return gate.check();
+  };
+  api_services = std::unique_ptr<ApiServices>(
+      new ApiServices{clock, *host, store->reader(), *scheduler, gate, ids, metrics, handler.name(),
+                      live, [this] { return gate.check(); }});
+  ApiOptions options{.mode = config.mode,
+                     .allowed_hosts = config.allowed_hosts,
+                     .run_timeout = config.run_timeout,
+                     .epoch = store->epoch()};
+  if (config.mode == Mode::kPod) options.agent = config.agent;
+  api = std::make_unique<Api>(std::move(options), *api_services);
+  registry.before_scrape([this] {
+    const StoreSizes sizes = store->sizes();
+    metrics.database_bytes.set(static_cast<double>(sizes.database_bytes));
+    metrics.log_bytes.set(static_cast<double>(sizes.log_bytes));
+  });
+}
+
+Result<void> Runtime::Parts::apply(const Agent& agent) {
+  std::promise<Result<PutResult>> promise;
+  auto future = promise.get_future();
+  host->put(agent, PutMode::kApply, config.uid,
+            [&promise](Result<PutResult> result) { promise.set_value(std::move(result)); });
+  auto result = future.get();
+  if (!result) return result.error();
+  log.info("agent applied", {{"namespace", agent.id.namespace_name},
+                             {"agent", agent.id.name},
+                             {"created", result->created}});
+  return {};
+}
+
+Result<void> Runtime::Parts::apply_agents() {
+  if (config.mode == Mode::kPod) {
+    auto agent = pod_agent(config);
+    if (!agent) return agent.error();
+    drain_timeout = agent->spec.drain_timeout;
+    return apply(*agent);
+  }
+  for (const std::string& path : config.agents) {
+    auto agent = read_manifest(path);
+    if (!agent) return agent.error();
+    if (auto done = apply(*agent); !done) return done;
+  }
+  return {};
+}
+
+Result<void> Runtime::Parts::serve() {
+  net::HttpServer::Options options;
+  options.listen = config.listen;
+  options.threads = config.io_threads;
+  options.limits.body_bytes = config.body_bytes;
+  options.limits.connections = config.connections;
+  options.extra_headers.add(std::string(wire::kHeaderEpoch), std::to_string(store->epoch()));
+  if (!config.uid.empty()) options.extra_headers.add(std::string(wire::kHeaderUid), config.uid);
+  gate.open(InputGate::Reason::kStarting);
+  auto started = net::HttpServer::start(std::move(options),
+                                        [this](net::Request request, net::Respond respond) {
+                                          api->handle(std::move(request), std::move(respond));
+                                        });
+  if (!started) return started.error();
+  server = std::move(*started);
+  log.info("serving", {{"listen", config.listen}, {"port", server->port()}});
+  return {};
+}
+
+void Runtime::Parts::drain() {
+  const Error why = make_error(Code::kUnavailable, "Draining", "the runtime is stopping");
+  gate.close(InputGate::Reason::kDraining, why);
+  log.info("draining", {{"timeoutMs", drain_timeout.count() / 1000}});
+  const bool all =
+      server->drain(std::chrono::duration_cast<std::chrono::milliseconds>(drain_timeout));
+  if (!all) log.warn("requests were cut off at the end of the drain timeout");
+  host->discard(why);
+  store->close();
+  log.info("stopped");
+}
+
+Runtime::Runtime(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Runtime::~Runtime() = default;
+
+Result<std::unique_ptr<Runtime>> Runtime::start(const Config& config, const Clock& clock,
+                                                const obs::Logger& log, const Pause& pause) {
+  auto parts = std::make_unique<Parts>(config, clock, log);
+  if (auto done = parts->open_store(pause); !done) return done.error();
+  parts->build();
+  auto health = net::start_health_server(config.admin_listen,
+                                         {parts->api_services->live, parts->api_services->ready},
+                                         parts->registry);
+  if (!health) return health.error();
+  parts->health = std::move(*health);
+  if (auto done = parts->apply_agents(); !done) return done.error();
+  if (auto done = parts->serve(); !done) return done.error();
+  return std::unique_ptr<Runtime>(new Runtime(std::move(parts)));
+}
+
+void Runtime::drain() { parts_->drain(); }
+
+int Runtime::port() const { return parts_->server->port(); }
+
+int exit_code(const Error& error) {
+  if (error.reason == "DataDirectoryLocked" || error.reason == "DatabaseTooNew") return 3;
+  if (error.reason == "WrongAgent") return 4;
+  return error.code == Code::kInvalidRequest ? 2 : 1;
+}
+
+}  // namespace oa::runtime

@@ -1,0 +1,73 @@
+#include "runtime-pod/storage/store.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "runtime-pod/storage/schema.h"
+
+namespace oa::runtime {
+namespace {
+
+constexpr const char* kFile = "agents.db";
+
+Result<void> check_owner(Reader& reader, const AgentId& only) {
+  auto other = reader.other_agent(only);
+  if (!other) return other.error();
+  if (!*other) return {};
+  return make_error(
+      Code::kConflict, "WrongAgent",
+      "the database must be of agent " + to_string(only) + " but is of " + to_string(**other));
+}
+
+std::int64_t file_size(const std::string& path) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  return error ? 0 : static_cast<std::int64_t>(size);
+}
+
+}  // namespace
+
+Store::Store(std::string path, DirectoryLock lock)
+    : path_(std::move(path)), lock_(std::move(lock)) {}
+
+Result<std::unique_ptr<Store>> Store::open(StoreOptions options, WriterHooks hooks,
+                                           const Clock& clock, const Pause& pause,
+                                           obs::Logger log) {
+  if (auto done = make_data_directory(options.directory); !done) return done.error();
+  if (!options.allow_network_file_system) {
+    if (auto done = check_local_file_system(options.directory); !done) return done.error();
+  }
+  auto lock = DirectoryLock::acquire(options.directory, options.lock_wait, clock, pause);
+  if (!lock) return lock.error();
+  std::unique_ptr<Store> store(new Store(options.directory + "/" + kFile, std::move(*lock)));
+  if (auto done = make_private_file(store->path_); !done) return done.error();
+
+  // The lock keeps other processes out, so the writer need not wait for anybody but readers, and a
+  // checkpoint that they hold up is tried again later.
+  auto db = sqlite::Database::open(
+      store->path_, {.busy_timeout = std::chrono::milliseconds(0), .vfs = options.vfs});
+  if (!db) return db.error();
+  if (auto done = prepare_writer(*db); !done) return done.error();
+  auto read_db = sqlite::Database::open(store->path_, {.read_only = true, .vfs = options.vfs});
+  if (!read_db) return read_db.error();
+  auto reader = Reader::open(std::move(*read_db));
+  if (!reader) return reader.error();
+  store->reader_.emplace(std::move(*reader));
+  if (options.only) {
+    if (auto done = check_owner(*store->reader_, *options.only); !done) return done.error();
+  }
+  auto epoch = raise_epoch(*db);
+  if (!epoch) return epoch.error();
+  store->epoch_ = *epoch;
+  auto writer = Writer::start(std::move(*db), *epoch, options.limits, std::move(hooks), clock,
+                              std::move(log));
+  if (!writer) return writer.error();
+  store->writer_ = std::move(*writer);
+  return store;
+}
+
+StoreSizes Store::sizes() const { return {file_size(path_), file_size(path_ + "-wal")}; }
+
+void Store::close() { writer_->stop(); }
+
+}  // namespace oa::runtime

@@ -1,0 +1,66 @@
+// One shard: a data directory with its lock, its database and its epoch, one writer and one reader.
+//
+// Start-up, in order: directory, file system, lock, schema, whose it is, epoch. Nothing is changed
+// in a database that is refused.
+//
+// Thread-safety: can be used from any thread once open.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/agent.h"
+#include "core/clock.h"
+#include "core/result.h"
+#include "libs/obs/log.h"
+#include "runtime-pod/storage/lock.h"
+#include "runtime-pod/storage/reader.h"
+#include "runtime-pod/storage/writer.h"
+
+namespace oa::runtime {
+
+struct StoreOptions {
+  std::string directory;
+  bool allow_network_file_system = false;
+  Duration lock_wait{};         // how long a locked directory is awaited
+  std::optional<AgentId> only;  // the database may hold this agent and no other (CONFLICT, reason
+                                // WrongAgent)
+  const char* vfs = nullptr;    // SQLite's; null: the system's
+  WriterLimits limits;
+};
+
+struct StoreSizes {
+  std::int64_t database_bytes = 0;
+  std::int64_t log_bytes = 0;  // the write-ahead log
+};
+
+class Store {
+ public:
+  // `clock` must outlive the store.
+  static Result<std::unique_ptr<Store>> open(StoreOptions options, WriterHooks hooks,
+                                             const Clock& clock, const Pause& pause,
+                                             obs::Logger log);
+
+  // This process's number in the life of the database: raised at each opening, checked inside every
+  // commit.
+  std::int64_t epoch() const { return epoch_; }
+  Reader& reader() { return *reader_; }
+  CommitSink& commits() { return *writer_; }
+  StoreSizes sizes() const;
+
+  // Commits what is waiting and empties the write-ahead log; later changes are refused.
+  void close();
+
+ private:
+  Store(std::string path, DirectoryLock lock);
+
+  const std::string path_;
+  DirectoryLock lock_;  // held longest: until the connections below are closed
+  std::int64_t epoch_ = 0;
+  std::unique_ptr<Writer> writer_;
+  std::optional<Reader> reader_;
+};
+
+}  // namespace oa::runtime
