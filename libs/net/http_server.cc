@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <sys/socket.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -47,7 +48,7 @@ Workers start_workers(const std::shared_ptr<ServerState>& state) {
 // Accepts on the first worker's thread and deals connections out to all workers in turn.
 class Acceptor {
  public:
-  enum class Step { kBlocked, kExhausted, kClosed };
+  enum class Step { kAccepted, kBlocked, kExhausted, kClosed };
 
   Acceptor(Listener listener, Workers& workers)
       : workers_(workers),
@@ -55,7 +56,7 @@ class Acceptor {
         rest_(workers[0]->io()),
         listener_(std::move(listener)) {}
 
-  Step accept_some();
+  Step accept_one();
   // Takes in what waits to be accepted, then closes.
   void drain();
   void close();
@@ -85,22 +86,19 @@ class Acceptor {
   bool exhausted_ = false;
 };
 
-Acceptor::Step Acceptor::accept_some() {
-  for (int i = 0; i < kAcceptsPerTurn; ++i) {
-    if (!listener_) return Step::kClosed;
-    Accepted accepted = accept_from(listener_->fd());
-    if (accepted.fd >= 0) {
-      exhausted_ = false;
-      admit(std::move(accepted));
-    } else if (accepted.error == EAGAIN) {
-      return Step::kBlocked;
-    } else if (accepted.error != ECONNABORTED && accepted.error != EPROTO) {
-      warn(accepted.error);
-      return Step::kExhausted;
-    }
+Acceptor::Step Acceptor::accept_one() {
+  if (!listener_) return Step::kClosed;
+  Accepted accepted = accept_from(listener_->fd());
+  if (accepted.fd >= 0) {
+    exhausted_ = false;
+    admit(std::move(accepted));
+    return Step::kAccepted;
   }
-  return Step::kBlocked;  // the others get a turn; what still waits to be accepted wakes this up at
-                          // once
+  // The client gave up before it was accepted: on to the next.
+  if (accepted.error == ECONNABORTED || accepted.error == EPROTO) return Step::kAccepted;
+  if (accepted.error == EAGAIN) return Step::kBlocked;
+  warn(accepted.error);
+  return Step::kExhausted;
 }
 
 void Acceptor::admit(Accepted accepted) {
@@ -127,7 +125,8 @@ void Acceptor::warn(int error) {
 }
 
 void Acceptor::drain() {
-  accept_some();
+  for (int i = 0; i < SOMAXCONN && accept_one() == Step::kAccepted; ++i) {
+  }
   close();
 }
 
@@ -139,9 +138,14 @@ void Acceptor::close() {
 
 // `acceptor` outlives the worker's thread, which runs this.
 Awaitable<void> accept_all(Acceptor& acceptor) {
-  for (;;) {
-    switch (acceptor.accept_some()) {
+  for (int in_a_row = 0;;) {
+    switch (acceptor.accept_one()) {
+      case Acceptor::Step::kAccepted:
+        if (++in_a_row < kAcceptsPerTurn) break;
+        [[fallthrough]];  // the others get a turn; what still waits to be accepted ends the wait at
+                          // once
       case Acceptor::Step::kBlocked:
+        in_a_row = 0;
         co_await acceptor.acceptable();
         break;
       case Acceptor::Step::kExhausted:

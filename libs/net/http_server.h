@@ -1,11 +1,16 @@
 // An HTTP/1.1 server for many connections on few threads. Boost.Beast stays behind this header.
 //
+// Requests of one connection are handled one at a time, in order. Answers get Content-Length, Date
+// and Connection from the server; HEAD is answered as GET is by the handler, and sent without body.
+//
 // Lifetime: `start` binds and begins to serve; `drain` stops accepting, lets requests in flight
 // finish until the deadline and then closes what is left; the destructor closes at once.
 //
-// Thread-safety: all members can be called from any thread. The handler runs on one of the server's
-// I/O threads and must not block; the `Respond` it gets may be called once, from any thread, also
-// after the client has gone. A `Respond` that is destroyed without having been called answers 500.
+// Thread-safety: all members can be called from any thread, but `drain` and the destructor not from
+// the handler. The handler runs on one of the server's I/O threads and must not block; the
+// `Respond` it gets may be called once (twice is a bug and aborts), from any thread, also after the
+// client or the server has gone. A `Respond` that is destroyed without having been called answers
+// 500, and so does a handler that throws.
 #pragma once
 
 #include <chrono>
@@ -28,13 +33,14 @@ struct ServerLimits {
   std::size_t header_bytes = 16 * 1024;       // 431 above
   std::size_t body_bytes = 16 * 1024 * 1024;  // 413 above
   std::size_t connections = 1024;             // more are answered 503 and closed
-  std::chrono::milliseconds header_timeout{
-      10'000};  // from the first byte of a request to the end of its headers
-  std::chrono::milliseconds body_timeout{
-      60'000};  // from the end of the headers to the end of the body
-  std::chrono::milliseconds idle_timeout{75'000};  // between requests of a connection
-  std::chrono::milliseconds write_timeout{
-      30'000};  // a client that reads no byte of its answer for this long
+  // From the first byte of a request to the end of its headers; 408 above.
+  std::chrono::milliseconds header_timeout{10'000};
+  // From the end of the headers to the end of the body; 408 above.
+  std::chrono::milliseconds body_timeout{60'000};
+  // Between requests of a connection, and before the first.
+  std::chrono::milliseconds idle_timeout{75'000};
+  // A client that reads no byte of its answer for this long is cut off.
+  std::chrono::milliseconds write_timeout{30'000};
 };
 
 struct ServerStats {
@@ -45,14 +51,14 @@ struct ServerStats {
 class HttpServer {
  public:
   struct Options {
-    std::string listen =
-        "127.0.0.1:0";  // "host:port", "[::1]:port", ":port" (all addresses) or "unix:PATH"
+    // "host:port", "[::1]:port", ":port" (all addresses) or "unix:PATH"
+    std::string listen = "127.0.0.1:0";
     int threads = 1;
     ServerLimits limits;
+    // Put on every answer, also on those that the server makes itself (400, 413, 431, ...).
+    Headers extra_headers;
     // Where a handler that throws and a lack of descriptors are logged; nowhere if empty.
     std::optional<obs::Logger> logger;
-    Headers extra_headers;  // put on every answer, also on those that the server makes itself (400,
-                            // 413, 431, ...)
   };
 
   // Fails with UNAVAILABLE (address in use, no permission) or INVALID_REQUEST (address does not
@@ -66,7 +72,8 @@ class HttpServer {
   virtual ServerStats stats() const = 0;
 
   // Stops accepting, closes idle connections, answers what is in flight with `Connection: close`.
-  // True if everything was answered before the deadline.
+  // True if every request that had been handed to the handler was answered before the deadline;
+  // one that is still arriving is waited for as well, but not owed an answer.
   virtual bool drain(std::chrono::milliseconds deadline) = 0;
 };
 
