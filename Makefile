@@ -40,6 +40,12 @@ deploy:  ## build the images and install the operator into that cluster, or into
 	@$(PACKAGES) build e2e
 	@$(PYTHON) deploy/deploy.py
 
+.PHONY: cuda
+cuda:  ## bring the CUDA toolkit (no root, no GPU needed) and configure the cuda preset with it
+	@$(PACKAGES) build
+	@cmake/install-cuda.sh
+	@cmake --preset cuda --log-level=STATUS
+
 ##@ Test
 .PHONY: test unit integration e2e asan tsan bench
 test:  ## everything: unit, integration, e2e

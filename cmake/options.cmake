@@ -8,6 +8,7 @@ set_property(GLOBAL PROPERTY USE_FOLDERS ON)
 set(OPENAGENTS_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, e.g. address,undefined or thread")
 option(OPENAGENTS_WERROR "Treat warnings as errors" ON)
 option(OPENAGENTS_TESTS "Build the tests" ON)
+option(OPENAGENTS_CUDA "Find the CUDA toolkit" OFF)
 
 add_library(oa_options INTERFACE)
 target_include_directories(oa_options INTERFACE ${CMAKE_SOURCE_DIR})
