@@ -129,9 +129,13 @@ std::string digest(const std::string& text) {
 
 nlohmann::json with_applied_hash(nlohmann::json desired) {
   const std::string name(kAppliedHash);
-  if (desired["metadata"].contains("annotations")) desired["metadata"]["annotations"].erase(name);
+  Json& metadata = desired["metadata"];
+  if (const auto annotations = metadata.find("annotations"); annotations != metadata.end()) {
+    annotations->erase(name);
+    if (annotations->empty()) metadata.erase(annotations);
+  }
   std::string hash = digest(dump(desired));
-  desired["metadata"]["annotations"][name] = std::move(hash);
+  metadata["annotations"][name] = std::move(hash);
   return desired;
 }
 

@@ -104,7 +104,10 @@ Result<void> add_entries(std::map<std::string, Entry>& entries, const Json& docu
 Result<Merged> merge(const std::vector<KubeconfigSource>& sources) {
   Merged merged;
   for (const KubeconfigSource& source : sources) {
-    const std::string text = to_utf8(source.text);
+    std::string text = to_utf8(source.text);
+    // A marked document is read as YAML, of which JSON is a part; without the mark, braces would
+    // have to be JSON.
+    if (text.starts_with('{')) text.insert(0, "---\n");
     if (text.find_first_not_of(" \t\r\n") == std::string::npos) continue;
     const Result<Json> document = parse_yaml(text);
     if (!document) return invalid(source.path, document.error().detail);

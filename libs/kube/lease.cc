@@ -53,7 +53,9 @@ struct Transition {
   ElectionAction operator()(LeaseFetched result) const {
     observe(state, std::move(result.lease), now);
     const bool held_by_us = state.record.holder == options.identity;
-    if (state.leading && !held_by_us) return lose();
+    // A lease that was deleted or emptied by hand is nobody's, and taken again.
+    const bool held_by_other = !state.record.holder.empty() && !held_by_us;
+    if (state.leading && held_by_other) return lose();
     if (!state.lease) return WriteLease{acquired(), true, timeout()};
     if (held_by_us) return WriteLease{renewed(), false, timeout()};
     if (state.record.holder.empty() || expired()) return WriteLease{acquired(), false, timeout()};
