@@ -13,7 +13,7 @@
 #include "libs/kube/work_queue.h"
 #include "libs/obs/log.h"
 #include "libs/obs/metrics.h"
-#include "operator/observed.h"
+#include "operator/observe.h"
 #include "operator/plan.h"
 #include "operator/platform.h"
 

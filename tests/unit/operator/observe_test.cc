@@ -1,4 +1,4 @@
-#include "operator/observed.h"
+#include "operator/observe.h"
 
 #include <gtest/gtest.h>
 
