@@ -31,15 +31,18 @@ FREE = ("tests", "e2e")
 # everyone else's compile time does not.
 PRIVATE_LIBRARIES = re.compile(r"<(boost/|cpprest/|pplx/|prometheus/|sqlite3\.h|yaml-cpp/|openssl/)")
 
-# core/ is values in, values out; so is every file whose header says in its thread-safety line that it
-# holds only values, constants or pure functions.
+# core/ is values in, values out, and so is a file that declares itself pure.
 IMPURE = re.compile(
     r"<(thread|mutex|shared_mutex|condition_variable|future|atomic|stop_token|fstream|iostream|filesystem|unistd\.h|"
-    r"sys/[a-z]+\.h|netinet/.*|arpa/.*|poll\.h|fcntl\.h|boost/|cpprest/|sqlite3\.h|prometheus/)"
+    r"sys/[a-z]+\.h|netinet/.*|poll\.h|fcntl\.h|boost/|cpprest/|sqlite3\.h|prometheus/)"
     r"|_clock::now\(|\bstd::(time|getenv|this_thread|random_device)\b|\b(clock_gettime|gettimeofday|getenv|sleep|usleep)\(")
-PURE_MARK = re.compile(r"^// Thread-safety: ((a|plain|values?|constants?|after|start|and|pure|functions)[ ,;.]*)+$", re.MULTILINE)
-# What a pure file may include beside core/ and other pure files: values and interfaces.
-PURE_VALUES = {"libs/kube/object.h", "libs/kube/transport.h", "libs/net/message.h"}
+# A header that claims nothing but pure functions is held to it, with its .cc file. It may include
+# core/, its likes, and headers of values; what is both, or more, says so in its thread-safety line.
+PURE = re.compile(r"^// Thread-safety: pure functions( (on|over) (plain )?values)?\.$", re.MULTILINE)
+VALUES = re.compile(r"^// Thread-safety: ((?!but for|`).)*(plain value|constant|pure functions|immutable)((?!but for|`).)*$",
+                    re.MULTILINE)
+# Interfaces, which are as good as values.
+INTERFACES = {"libs/kube/transport.h", "runtime-pod/handlers/handler.h"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"][^>"]+[>"])', re.MULTILINE)
 
@@ -86,18 +89,16 @@ def check_private_libraries(name: str, includes: list[str]) -> list[str]:
             for include in includes if PRIVATE_LIBRARIES.match(include)]
 
 
-def pure_files(files: tree.Tree) -> set[str]:
-    headers = {name for name in files.ending(".h") if not name.startswith(FREE) and not name.endswith("_impl.h")
-               and PURE_MARK.search(files.text(name))}
-    return headers | {name for name in files.ending(".cc") if name.removesuffix(".cc") + ".h" in headers}
+def marked(files: tree.Tree, mark: re.Pattern) -> set[str]:
+    return {name for name in files.ending(".h") if not name.startswith(FREE) and not name.endswith("_impl.h")
+            and mark.search(files.text(name))}
 
 
-def check_purity(name: str, includes: list[str], text: str, pure: set[str]) -> list[str]:
+def check_purity(name: str, includes: list[str], text: str, allowed: set[str]) -> list[str]:
     """Of a file of core/, or one declared pure."""
     problems = [f"{name}: {found.group(0)!r} must not appear in core/ or a file declared pure"
                 for found in IMPURE.finditer(without_comments(text))]
     if not name.startswith("core/"):
-        allowed = pure | PURE_VALUES
         targets = [include.strip('"') for include in includes if include.startswith('"')]
         problems += [f"{name}: is declared pure and must not include {target}, which is not" for target in targets
                      if not target.startswith("core/") and target not in allowed and "/" in target]
@@ -106,14 +107,15 @@ def check_purity(name: str, includes: list[str], text: str, pure: set[str]) -> l
 
 def check(files: tree.Tree) -> list[str]:
     problems = []
-    pure = pure_files(files)
+    pure = marked(files, PURE)
+    allowed = pure | marked(files, VALUES) | INTERFACES
     for name in files.ending(*tree.CPP):
         text = files.text(name)
         includes = INCLUDE.findall(text)
         problems += check_edges(name, includes, files)
         problems += check_private_libraries(name, includes)
-        if name.startswith("core/") or name in pure:
-            problems += check_purity(name, includes, text, pure)
+        if name.startswith("core/") or re.sub(r"\.cc$", ".h", name) in pure:
+            problems += check_purity(name, includes, text, allowed)
     return problems
 
 

@@ -84,7 +84,7 @@ def is_run(name: str, files: tree.Tree) -> bool:
                 return True
             if "pytest" in said and files.has(config):
                 paths = re.search(r"^testpaths\s*=(.*(?:\n[ \t].*)*)", files.text(config), re.MULTILINE)
-                if paths is None or ways & set(paths.group(1).split()):
+                if paths is None or (ways | {"."}) & set(paths.group(1).split()):
                     return True
         if not place:
             return False
