@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import pathlib
-import signal
 import socket
 import subprocess
 import time
@@ -21,15 +20,16 @@ def split_address(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def in_use(address: str) -> bool:
+def why_not(address: str) -> str | None:
+    """Why nothing can listen there, if so, such as "Address already in use"."""
     host, port = split_address(address)
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return True
-    return False
+        except OSError as error:
+            return error.strerror
+    return None
 
 
 def free_address() -> str:
@@ -47,7 +47,8 @@ class Daemon:
         self.process = subprocess.Popen(
             [runtime, "serve", "--listen", listen, "--admin-listen", admin, "--data-dir", data_dir,
              "--log-format", "text", "--agent", str(EXAMPLES / "hello.yaml")],
-            stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
+            stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
+            start_new_session=True)  # Ctrl-C is for the script, which then stops the daemon
 
     def wait_ready(self, seconds: float = 30) -> bool:
         """False if the process ended, or did not answer in time."""
@@ -82,7 +83,7 @@ class Daemon:
         self._reap()
 
     def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
+        self.process.terminate()
         return self._reap()
 
     def _reap(self) -> int:

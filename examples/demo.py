@@ -95,7 +95,8 @@ def tour(start) -> None:
     say("3. Its state and every tick can be seen from outside.")
     status = get(runtime, "status")
     show("GET /agents/hello/status", status)
-    show("GET /agents/hello/ticks", get(runtime, "ticks"))
+    ticks = get(runtime, "ticks?limit=1")["items"]
+    show("GET /agents/hello/ticks?limit=1", ticks)
     epoch = status["epoch"]
 
     say(f"4. {WRITERS} clients write as fast as they can, and the process gets kill -9.")

@@ -36,21 +36,18 @@ def main() -> int:
     options = parser.parse_args()
 
     for address, hint in ((options.listen, "choose another address with make run LISTEN=127.0.0.1:PORT"),
-                          (ADMIN, "metrics are served there")):
-        if daemon.in_use(address):
-            print(f"cannot listen on {address}, the address is in use or not of this machine: "
-                  f"stop what listens there ({hint})", file=sys.stderr)
+                          (ADMIN, "the metrics' address")):
+        if why := daemon.why_not(address):
+            print(f"cannot listen on {address} ({hint}): {why}", file=sys.stderr)
             return 1
     os.makedirs(options.data_dir, mode=0o700, exist_ok=True)
 
-    # Ctrl-C reaches the runtime too, as part of the same foreground group; it drains and ends.
-    asked_to_stop = []
-    signal.signal(signal.SIGINT, lambda *_: asked_to_stop.append(signal.SIGINT))
-    process = daemon.Daemon(options.runtime, options.listen, ADMIN, options.data_dir)
-    signal.signal(signal.SIGTERM, lambda *_: process.process.terminate())
-    if process.wait_ready():
+    started = daemon.Daemon(options.runtime, options.listen, ADMIN, options.data_dir)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: started.process.terminate())  # a second time: at once
+    if started.wait_ready():
         print(READY.format(address=options.listen, admin=ADMIN, data_dir=options.data_dir), flush=True)
-    code = process.process.wait()
+    code = started.process.wait()
     if code == 0:
         print("stopped")
     return code if code >= 0 else 1
