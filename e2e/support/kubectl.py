@@ -22,13 +22,14 @@ class KubectlError(AssertionError):
 class Kubectl:
     program: str
     kubeconfig: str
-    namespace: str = "default"
+    namespace: str = ""  # none: the kubeconfig's own, or what the objects say
 
     def within(self, namespace: str) -> Kubectl:
         return dataclasses.replace(self, namespace=namespace)
 
     def command(self, *words: str) -> list[str]:
-        return [self.program, f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}", *words]
+        namespace = [f"--namespace={self.namespace}"] if self.namespace else []
+        return [self.program, f"--kubeconfig={self.kubeconfig}", *namespace, *words]
 
     def try_run(self, *words: str, stdin: str | None = None, seconds: float = 90) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.command(*words), input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL,
