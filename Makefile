@@ -9,8 +9,8 @@ DATA_DIR ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/openagents
 
 PACKAGES := cmake/install-packages.sh
 PYTHON := cmake/python
-DEV := cmake --preset dev --log-level=WARNING && cmake --build --preset dev -j $(JOBS)
-RELEASE := cmake --preset release --log-level=WARNING && cmake --build --preset release -j $(JOBS)
+DEV := cmake --preset dev >/dev/null && cmake --build --preset dev -j $(JOBS)
+RELEASE := cmake --preset release >/dev/null && cmake --build --preset release -j $(JOBS)
 CTEST := ctest --preset dev -j $(JOBS)
 
 .PHONY: help
@@ -70,7 +70,7 @@ e2e:  ## real pods: on a cluster of its own (root), or on KUBECONFIG's
 
 asan tsan:  ## the unit tests under sanitizers
 	@$(PACKAGES) build test
-	@cmake --preset $@ --log-level=WARNING && cmake --build --preset $@ -j $(JOBS) --target unit_tests
+	@cmake --preset $@ >/dev/null && cmake --build --preset $@ -j $(JOBS) --target unit_tests
 	@ctest --preset $@ -j $(JOBS) -L '^unit$$'
 
 bench:  ## measure memory and latency of a release build (root, for the cluster)
