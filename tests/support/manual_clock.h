@@ -14,7 +14,9 @@ class ManualClock : public Clock {
   explicit ManualClock(Time start = Time(std::chrono::seconds(1'800'000'000))) : start_(start) {}
 
   Time now() const override { return start_ + std::chrono::microseconds(wall_.load()); }
-  Monotonic monotonic() const override { return Monotonic(std::chrono::microseconds(elapsed_.load())); }
+  Monotonic monotonic() const override {
+    return Monotonic(std::chrono::microseconds(elapsed_.load()));
+  }
 
   void advance(Duration by) {
     wall_ += by.count();
