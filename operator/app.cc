@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <csignal>
 #include <list>
 #include <malloc.h>
 #include <map>
@@ -259,6 +260,7 @@ int run_operator(const Options& options, const Clock& clock) {
   sigemptyset(&signals);
   for (const int wanted : {SIGTERM, SIGINT, kLeadershipLost}) sigaddset(&signals, wanted);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);  // a reader of the log that went away must not end the operator
   // A handful of threads that allocate little: one arena serves them, where glibc's default of
   // eight a core would keep megabytes each.
   mallopt(M_ARENA_MAX, 1);
