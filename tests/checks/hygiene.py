@@ -13,8 +13,8 @@ import tree
 
 TEXT = (*tree.CPP, ".py", ".sh", ".go", ".c", ".cmake", ".txt", ".json", ".yaml", ".yml", ".md", ".toml", "Makefile",
         "Dockerfile", ".ci/run")
-# "me" is the name that tests give to nobody.
-HOME_PATHS = re.compile(r"(?<![\w.}>])/(root|home/(?!me/)[a-z][-a-z0-9_]*|Users/\w+|work)/")
+# "me" and "ada" are whom tests invent.
+HOME_PATHS = re.compile(r"(?<![\w.}>])/(root|home/(?!(?:me|ada)/)[a-z][-a-z0-9_]*|Users/\w+|work)/")
 INSIDE_IMAGES = "/root/.cache/ccache"  # of the user that builds an image, the same everywhere
 NOTES = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b(?!\([a-z][-a-z0-9]*\))")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
