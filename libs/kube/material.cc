@@ -47,11 +47,11 @@ Result<std::string> base64_decode(std::string_view text) {
   std::string out(compact.size() / 4 * 3 + 3, '\0');
   const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes_of(compact),
                                    static_cast<int>(compact.size()));
-  if (size < 0 || compact.size() % 4 != 0) {
+  // EVP_DecodeBlock takes padding anywhere, and counts it as bytes.
+  const std::size_t padding = compact.ends_with("==") ? 2 : compact.ends_with("=") ? 1 : 0;
+  if (size < 0 || compact.size() % 4 != 0 || compact.find('=') < compact.size() - padding) {
     return make_error(Code::kInvalidRequest, "must be base64");
   }
-  // EVP_DecodeBlock counts padding as bytes.
-  const std::size_t padding = compact.ends_with("==") ? 2 : compact.ends_with("=") ? 1 : 0;
   out.resize(static_cast<std::size_t>(size) - padding);
   return out;
 }

@@ -29,12 +29,13 @@ class PlainConnection : public Connection {
     return size > 0 ? std::string(bytes.data(), static_cast<std::size_t>(size)) : std::string();
   }
 
-  void write(std::string_view bytes) override {
+  bool write(std::string_view bytes) override {
     while (!bytes.empty()) {
       const ssize_t size = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (size <= 0) return;
+      if (size <= 0) return false;
       bytes.remove_prefix(static_cast<std::size_t>(size));
     }
+    return true;
   }
 
  private:
@@ -60,8 +61,9 @@ class TlsConnection : public Connection {
     return size > 0 ? std::string(bytes.data(), static_cast<std::size_t>(size)) : std::string();
   }
 
-  void write(std::string_view bytes) override {
+  bool write(std::string_view bytes) override {
     if (SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())) <= 0) open_ = false;
+    return open_;
   }
 
  private:
@@ -99,10 +101,12 @@ std::shared_ptr<void> make_context(const RawServer::Tls& tls) {
 }
 
 std::size_t content_length(const std::string& head) {
-  const std::size_t at = head.find("Content-Length: ");
+  constexpr std::string_view kName = "\r\nContent-Length:";
+  std::size_t at = head.find(kName);
+  if (at == std::string::npos) return 0;
+  at = head.find_first_not_of(' ', at + kName.size());
   std::size_t length = 0;
-  if (at != std::string::npos)
-    std::from_chars(head.data() + at + 16, head.data() + head.size(), length);
+  std::from_chars(head.data() + at, head.data() + head.size(), length);
   return length;
 }
 

@@ -23,7 +23,7 @@ class Connection {
   virtual ~Connection() = default;
   // Some bytes; "" at the end.
   virtual std::string read() = 0;
-  virtual void write(std::string_view bytes) = 0;
+  virtual bool write(std::string_view bytes) = 0;  // false: the peer went away
 
   // The whole of one HTTP request, body by Content-Length; "" if the peer went away.
   std::string read_request();

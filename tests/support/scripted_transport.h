@@ -106,11 +106,11 @@ class ScriptedTransport : public kube::Transport {
     return std::unique_ptr<kube::Stream>(std::make_unique<ScriptedStream>(std::move(script), stop));
   }
 
-  // Waits until the script has been played.
-  void wait_played() {
+  // Waits until so many requests of the script have come; without a number, all of them.
+  void wait_played() { wait_played(script_.size()); }
+  void wait_played(std::size_t count) {
     std::unique_lock lock(mutex_);
-    EXPECT_TRUE(played_.wait_for(lock, std::chrono::seconds(30),
-                                 [this] { return next_ == script_.size(); }))
+    EXPECT_TRUE(played_.wait_for(lock, std::chrono::seconds(30), [&] { return next_ >= count; }))
         << "request " << next_ << " of the script never came";
   }
 
@@ -123,7 +123,7 @@ class ScriptedTransport : public kube::Transport {
       return nullptr;
     }
     const Exchange& exchange = script_[next_++];
-    if (next_ == script_.size()) played_.notify_all();
+    played_.notify_all();
     if (exchange.request.ends_with('*')) {
       const std::size_t size = exchange.request.size() - 1;
       EXPECT_EQ(line.substr(0, size), exchange.request.substr(0, size));

@@ -94,9 +94,9 @@ TEST(CpprestTransport, sends_a_request_as_it_is_and_returns_the_answer) {
   EXPECT_TRUE(response->body.starts_with(
       "PATCH /prefix/api/v1/x?labelSelector=a%3Db%2Cc%20in%20%28d%29&limit=5 HTTP/1.1\r\n"))
       << response->body;
-  EXPECT_THAT(response->body, HasSubstr("Content-Type: application/apply-patch+yaml\r\n"));
-  EXPECT_THAT(response->body, HasSubstr("Authorization: Bearer t\r\n"));
-  EXPECT_THAT(response->body, HasSubstr("Content-Length: 11\r\n"));
+  EXPECT_THAT(response->body, HasSubstr("Content-Type:application/apply-patch+yaml\r\n"));
+  EXPECT_THAT(response->body, HasSubstr("Authorization:Bearer t\r\n"));
+  EXPECT_THAT(response->body, HasSubstr("Content-Length:11\r\n"));
   EXPECT_TRUE(response->body.ends_with("\r\n\r\n{\"a\": \"\xC3\xA4\"}"));
 }
 
@@ -192,7 +192,8 @@ TEST(CpprestTransport, ends_a_request_that_takes_too_long_in_all) {
   RawServer drip([](Connection& connection) {
     connection.read_request();
     connection.write(kChunkedHead);
-    for (int i = 0; i < 100'000'000; ++i) connection.write(Connection::chunk("x"));
+    while (connection.write(Connection::chunk("x"))) {
+    }
   });
   EXPECT_EQ(send_error(*transport_to(url(drip)), 50ms), "Timeout");
 }
@@ -339,16 +340,11 @@ TEST(CpprestStream, can_outlive_its_transport) {
 }
 
 TEST(CpprestStream, does_not_read_ahead_without_end) {
-  std::atomic<std::size_t> written{0};
-  Signal stuck;
   RawServer server([&](Connection& connection) {
     connection.read_request();
     connection.write(kChunkedHead);
     const std::string chunk = Connection::chunk(std::string(100'000, 'x'));
-    for (int i = 0; i < 300; ++i) {
-      connection.write(chunk);
-      written += 100'000;
-    }
+    for (int i = 0; i < 300; ++i) connection.write(chunk);
     connection.write(Connection::chunk(""));
   });
   auto stream = transport_to(url(server))->open(get(), kLong, {});

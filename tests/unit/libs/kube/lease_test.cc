@@ -309,6 +309,7 @@ TEST(LeaderElector, leads_and_gives_the_lease_up_when_stopped) {
   EXPECT_FALSE(elector.leading());
   elector.start();
   ASSERT_TRUE(calls.wait(calls.started));
+  client.transport->wait_played(3);
   EXPECT_TRUE(elector.leading());
   EXPECT_TRUE(elector.healthy());
   EXPECT_NE(client.metrics.text().find("leader_election_master_status{name=\"operator\"} 1"),
@@ -346,7 +347,7 @@ TEST(LeaderElector, releases_although_its_last_renewal_was_not_answered) {
   Calls calls;
   LeaderElector elector(*client.client, kOptions, calls.callbacks(), client.metrics, client.log);
   elector.start();
-  ASSERT_TRUE(calls.wait(calls.started));
+  client.transport->wait_played(3);
   elector.stop();
 }
 

@@ -41,7 +41,7 @@ json pod(const std::string& name, const std::string& version, const std::string&
             {"managedFields", json::array()}}}};
 }
 
-HttpResponse page(const std::string& version, const json& items, const std::string& token = {}) {
+HttpResponse page(const std::string& version, const std::vector<json>& items, const std::string& token = {}) {
   return answer(
       200, json{{"metadata", {{"resourceVersion", version}, {"continue", token}}}, {"items", items}}
                .dump());
@@ -103,7 +103,7 @@ TEST(Reflector, lists_in_pages_and_then_follows_events) {
 TEST(Reflector, resumes_where_a_cut_connection_left_it) {
   const std::string added = event("ADDED", pod("a", "11"));
   Fixture f(
-      {{kList, page("10", json::array())},
+      {{kList, page("10", {})},
        {watch("10"), Streamed{{added.substr(0, 20), added.substr(20),
                                event("ADDED", pod("half", "12")).substr(0, 30)}}},
        {watch("11"), make_error(Code::kUnavailable, std::string(reason::kConnectionRefused), "x")},
@@ -137,7 +137,7 @@ TEST(Reflector, waits_until_a_resource_appears) {
 TEST(Reflector, takes_an_error_event_for_what_it_says) {
   const std::string expired =
       event("ERROR", json{{"kind", "Status"}, {"code", 410}, {"reason", "Expired"}});
-  Fixture f({{kList, page("10", json::array())},
+  Fixture f({{kList, page("10", {})},
              {watch("10"),
               Streamed{{event("BOOKMARK", {{"metadata", {{"resourceVersion", "12"}}}}), expired}}},
              {kList, page("20", {pod("a", "1")})},
@@ -148,13 +148,13 @@ TEST(Reflector, takes_an_error_event_for_what_it_says) {
 }
 
 TEST(Reflector, lists_again_when_the_stream_is_garbage) {
-  Fixture f({{kList, page("10", json::array())},
+  Fixture f({{kList, page("10", {})},
              {watch("10"), Streamed{{event("BOOKMARK", {{"metadata", {{"resourceVersion", "12"}}}}),
                                      std::string("<html>")}}},
-             {kRelist + "12", page("20", json::array())},
+             {kRelist + "12", page("20", {})},
              {watch("20"), Streamed{{event("BOOKMARK", {{"metadata", {{"resourceVersion", "22"}}}}),
                                      std::string("{\"type\": 7}")}}},
-             {kRelist + "22", page("30", json::array())},
+             {kRelist + "22", page("30", {})},
              {watch("30"), Hang{}}});
   f.play();
   f.reflector.stop();
@@ -163,8 +163,8 @@ TEST(Reflector, lists_again_when_the_stream_is_garbage) {
 TEST(Reflector, stops_at_once_in_the_middle_of_anything) {
   const std::vector<std::vector<test::Exchange>> scripts{
       {{kList, Hang{}}},
-      {{kList, page("10", json::array())}, {watch("10"), Hang{}}},
-      {{kList, page("10", json::array())}, {watch("10"), Streamed{{Hang{}}}}},
+      {{kList, page("10", {})}, {watch("10"), Hang{}}},
+      {{kList, page("10", {})}, {watch("10"), Streamed{{Hang{}}}}},
   };
   for (const auto& script : scripts) {
     Fixture f(script);
