@@ -126,10 +126,11 @@ def install(target: Target) -> None:
 
 
 def print_state(target: Target) -> None:
-    for words in (("describe", "pods"), ("logs", "--selector=app.kubernetes.io/name=" + OPERATOR, "--tail=50",
-                                         "--prefix", "--ignore-errors")):
+    for words in (("get", "pods", "--output=wide"), ("get", "events", "--field-selector=type=Warning"),
+                  ("logs", f"--selector=app.kubernetes.io/name={OPERATOR}", "--tail=5", "--prefix", "--ignore-errors")):
         done = subprocess.run([target.kubectl_program, f"--kubeconfig={target.kubeconfig}",
-                               f"--namespace={NAMESPACE}", *words], check=False, capture_output=True, text=True)
+                               f"--namespace={NAMESPACE}", *words], check=False, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True)
         basics.say(done.stdout + done.stderr)
 
 

@@ -11,7 +11,6 @@ import pytest
 from support import agents, cluster, diagnosis
 from support.agents import Agent, Client
 from support.kubectl import Kubectl
-from support.node import NAMESPACE as NODE_NAMESPACE
 from support.node import Nodes
 from support.operator import NAMESPACE as OPERATOR_NAMESPACE
 from support.operator import Operator
@@ -84,6 +83,6 @@ def operator(kubectl: Kubectl) -> Iterator[Operator]:
 
 @pytest.fixture(scope="session")
 def nodes(kubectl: Kubectl) -> Iterator[Nodes]:
-    found = Nodes(kubectl.within(NODE_NAMESPACE), cluster.CLIENT_IMAGE)
+    found = Nodes(kubectl.within(f"e2e-nodes-{secrets.token_hex(2)}"), cluster.CLIENT_IMAGE)
     yield found
     found.clean_up()

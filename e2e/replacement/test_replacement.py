@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import pathlib
 import subprocess
-import tempfile
 
 import pytest
 
@@ -25,29 +24,40 @@ while [ ! -e /tmp/stop ]; do
 done
 """
 
-
-@contextlib.contextmanager
-def notes_being_sent(client):
-    """Yields a function that tells how each note so far fared, as {number: outcome}."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
-        sender = subprocess.Popen(client.kube.command("exec", client.pod, "--", "/bin/sh", "-c", SENDER),
-                                  stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-
-        def outcomes() -> dict[int, str]:
-            output.seek(0)
-            whole = output.read().rpartition("\n")[0]
-            return {int(number): outcome for number, _, outcome in (line.partition(" ") for line in whole.splitlines())}
-
-        try:
-            wait_until(lambda: "accepted" in outcomes().values(), 30, "the first note accepted")
-            yield outcomes
-        finally:
-            client.shell("touch /tmp/stop")
-            sender.wait(timeout=30)
+# No connection at all, or an answer that says to come again.
+CLEAN_REFUSALS = ("can't connect to remote host", "HTTP/1.1 503")
 
 
-def accepted(outcomes: dict[int, str]) -> list[int]:
-    return sorted(number for number, outcome in outcomes.items() if outcome == "accepted")
+class Sender:
+    """Runs SENDER in the client's pod while its block lasts."""
+
+    def __init__(self, client, output: pathlib.Path):
+        self._client = client
+        self._output = output
+
+    def __enter__(self) -> Sender:
+        with open(self._output, "w", encoding="utf-8") as output:
+            self._process = subprocess.Popen(
+                self._client.kube.command("exec", self._client.pod, "--", "/bin/sh", "-c", SENDER),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._client.shell("touch /tmp/stop")
+        self._process.wait(timeout=30)
+
+    def outcomes(self) -> dict[int, str]:
+        """How each note so far fared, by its number."""
+        lines = self._output.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()
+        return {int(number): outcome for number, _, outcome in (line.partition(" ") for line in lines)}
+
+    def accepted(self) -> list[int]:
+        return sorted(number for number, outcome in self.outcomes().items() if outcome == "accepted")
+
+    def broken(self) -> dict[int, str]:
+        """Notes that were neither accepted nor refused in words: an answer cut off, or none in time."""
+        return {number: outcome for number, outcome in self.outcomes().items()
+                if outcome != "accepted" and not any(words in outcome for words in CLEAN_REFUSALS)}
 
 
 def new_resources(_) -> dict:
@@ -60,28 +70,33 @@ def new_image(kube) -> dict:
 
 
 @pytest.mark.parametrize("change", [new_resources, new_image], ids=["resources", "image"])
-def test_the_pod_is_replaced_after_a_drain_and_every_accepted_note_is_kept(make_agent, client, change):
+def test_the_pod_is_replaced_after_a_drain_and_every_accepted_note_is_kept(make_agent, client, tmp_path, change):
     agent = make_agent(image="openagents/agent-runtime:latest")
     agent.await_ready()
     old = agent.pod()["metadata"]["uid"]
     spec = change(agent.kube)
 
-    with agent.kube.watching("pod", "my-agent-0") as watch, notes_being_sent(client) as outcomes:
+    with agent.kube.watching("pod", "my-agent-0") as watch, Sender(client, tmp_path / "outcomes") as sender:
+        wait_until(sender.accepted, 30, "the first note accepted")
         agent.kube.run("patch", "agent", "my-agent", "--type=merge", "--patch", json.dumps({"spec": spec}))
         new = agent.await_new_pod(old)
-        last_before = max(outcomes())
-        wait_until(lambda: max(accepted(outcomes())) > last_before, 30, "a note accepted by the new pod")
-        codes = [version["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"]
-                 for version in watch.seen() if version["metadata"]["uid"] == old
-                 and "terminated" in (version["status"].get("containerStatuses") or [{"state": {}}])[0]["state"]]
-    fared = outcomes()
+        sent = max(sender.outcomes())
+        wait_until(lambda: max(sender.accepted()) > sent, 30, "a note accepted by the new pod")
+        codes = exit_codes(watch.seen(), old)
 
-    assert codes and set(codes) == {0}, f"the old pod must end by itself when asked to; its exit codes were {codes}"
+    assert codes == {0}, f"the old pod must end by itself when it is asked to; its exit codes were {codes}"
     container = new["spec"]["containers"][0]
     assert container["image"] == spec.get("image", "openagents/agent-runtime:latest")
     assert container["resources"]["requests"]["memory"] == ("48Mi" if "resources" in spec else "32Mi")
 
     kept = [int(note.removeprefix("note-")) for note in client.notes("my-agent")]
-    lost = set(accepted(fared)) - set(kept)
-    assert not lost, f"notes {sorted(lost)} were accepted and are gone; outcomes: {fared}"
     assert kept == sorted(set(kept)), f"each note must be there once and in order: {kept}"
+    lost = set(sender.accepted()) - set(kept)
+    assert not lost, f"notes {sorted(lost)} were accepted and are gone; outcomes: {sender.outcomes()}"
+    assert not sender.broken(), "a request in flight must be answered or refused"
+
+
+def exit_codes(versions: list[dict], uid: str) -> set[int]:
+    statuses = [status for version in versions if version["metadata"]["uid"] == uid
+                for status in version["status"].get("containerStatuses") or []]
+    return {status["state"]["terminated"]["exitCode"] for status in statuses if "terminated" in status["state"]}

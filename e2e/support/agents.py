@@ -103,7 +103,7 @@ class Client:
     def notes(self, agent: str) -> list[str]:
         """The texts of the agent's notes, oldest first."""
         state = json.loads(self.shell(f"busybox timeout 20 wget -q -O - http://{agent}/state"))
-        return [note["text"] for note in state["notes"]]
+        return [note["text"] for note in state["notes"]] if state else []  # null before the first tick
 
 
 def client_pod(image: str) -> dict:

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from .kubectl import Kubectl
 from .waiting import wait_until
 
-NAMESPACE = "openagents-e2e-node"
-
 
 @dataclass(frozen=True)
 class Nodes:
     """Reaches the processes of nodes through pods that see them, in a namespace where pods may do so."""
 
-    kube: Kubectl  # bound to NAMESPACE
+    kube: Kubectl  # bound to a namespace for these pods
     image: str
 
     def shell(self, node: str) -> str:
@@ -22,7 +20,7 @@ class Nodes:
         name = f"shell-{node}"
         self.kube.apply(
             {"apiVersion": "v1", "kind": "Namespace",
-             "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "privileged"}}})
+             "metadata": {"name": self.kube.namespace, "labels": {"pod-security.kubernetes.io/enforce": "privileged"}}})
         self.kube.wait("serviceaccount/default", "create", 30)
         self.kube.apply(
             {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
@@ -50,4 +48,4 @@ class Nodes:
         wait_until(seen, 60, f"container {before} of pod {pod['metadata']['name']} killed")
 
     def clean_up(self) -> None:
-        self.kube.run("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false")
+        self.kube.run("delete", "namespace", self.kube.namespace, "--ignore-not-found", "--wait=false")
