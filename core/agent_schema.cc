@@ -111,10 +111,11 @@ Field storage() {
               {
                   {.name = "size",
                    .kind = Kind::kQuantity,
-                   .description = "Size of the disk, such as 10Gi. Default 1Gi; at least 16Mi. "
+                   .description = "Size of the disk, such as 10Gi. Default 1Gi; at least 128Mi. "
                                   "Fixed once the agent exists.",
                    .default_value = "1Gi",
-                   .minimum = 16 * 1024 * 1024,
+                   // Twice the free space below which a runtime takes nothing in.
+                   .minimum = 128 * 1024 * 1024,
                    .rules = {{"string(self) == string(oldSelf)", kFixed}}},
                   {.name = "storageClass",
                    .kind = Kind::kString,

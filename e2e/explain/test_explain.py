@@ -4,7 +4,7 @@ import pytest
 
 
 @pytest.mark.parametrize("field, sentences", [
-    ("agent.spec.storage", ["Size of the disk, such as 10Gi. Default 1Gi; at least 16Mi.", "Default Retain.",
+    ("agent.spec.storage", ["Size of the disk, such as 10Gi. Default 1Gi; at least 128Mi.", "Default Retain.",
                             "Absent means the cluster's default class."]),
     ("agent.spec.config.maxTickDuration", ["Default 30s; 100ms to 24h."]),
     ("agent.spec.replicas", ["kubectl scale sets it. Default 1; 0 or 1."]),

@@ -83,7 +83,7 @@ TEST(Agent, refuses_wrong_input_with_path_value_and_rule) {
        "spec.storage.size is \"1x\" but must be a quantity such as 500Mi or 10Gi"},
       {"{storage: {size: -1}}",
        "spec.storage.size is -1 but must be a quantity such as 500Mi or 10Gi"},
-      {"{storage: {size: 1Mi}}", "spec.storage.size is \"1Mi\" but must be at least 16Mi"},
+      {"{storage: {size: 1Mi}}", "spec.storage.size is \"1Mi\" but must be at least 128Mi"},
       {"{storage: {storageClass: Fast_SSD}}",
        "spec.storage.storageClass is \"Fast_SSD\" but must be the name of a"},
       {"{storage: {whenDeleted: Maybe}}",
