@@ -341,9 +341,6 @@ Result<std::unique_ptr<Client>> make_client(const ClusterConfig& config, ClientO
   if (!credentials) return credentials.error();
   if (!config.auth.impersonate_user.empty()) {
     options.headers.emplace_back("Impersonate-User", config.auth.impersonate_user);
-    for (const std::string& group : config.auth.impersonate_groups) {
-      options.headers.emplace_back("Impersonate-Group", group);
-    }
   }
   return std::make_unique<Client>(Client::Parts{std::move(*transport), std::move(*credentials),
                                                 std::make_unique<RealWaiter>(), random_jitter()},

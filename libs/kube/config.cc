@@ -223,11 +223,10 @@ Result<AuthConfig> read_user(const Entry& entry) {
     auth.exec = std::move(*exec);
   }
   auth.impersonate_user = scalar(entry.body, "as");
-  if (const auto groups = entry.body.find("as-groups");
-      groups != entry.body.end() && groups->is_array()) {
-    for (const Json& group : *groups) {
-      if (group.is_string()) auth.impersonate_groups.push_back(group.get<std::string>());
-    }
+  if (entry.body.contains("as-groups") || entry.body.contains("as-uid") ||
+      entry.body.contains("as-user-extra")) {
+    // Ignoring these would act with other rights than were asked for.
+    return invalid(entry.file, "user.as-groups, as-uid and as-user-extra are not supported");
   }
   return auth;
 }

@@ -39,9 +39,7 @@ struct AuthConfig {
   std::string client_key_data;
   std::string client_key_file;
   std::optional<ExecConfig> exec;
-  // Act as somebody else.
-  std::string impersonate_user;
-  std::vector<std::string> impersonate_groups;
+  std::string impersonate_user;  // act as somebody else
 
   bool operator==(const AuthConfig&) const = default;
 };

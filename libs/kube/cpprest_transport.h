@@ -1,9 +1,8 @@
 // The Transport on cpprestsdk: HTTP/1.1 over TLS, kept connections, one connection per open stream.
 //
-// cpprestsdk runs its sockets on one thread pool of the process; the first transport sets it to two
-// threads, before which no other code may have used cpprestsdk. No call of this class returns to
-// the caller before the tasks that refer to its arguments are done, so everything can be destroyed
-// in any order.
+// cpprestsdk runs its sockets on a thread pool of the process, of one thread here: the first
+// transport makes it, before which no other code may have used cpprestsdk. Destroying a transport
+// cancels its streams.
 //
 // Thread-safety: can be used from any thread.
 #pragma once

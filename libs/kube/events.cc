@@ -47,9 +47,6 @@ Reference reference_to(const Object& object) {
           std::string(object.uid()),         std::string(object.resource_version())};
 }
 
-// ---- EventPlanner
-// ---------------------------------------------------------------------------------------------------
-
 bool EventPlanner::allowed(const std::string& uid, Time now) {
   make_room(buckets_, policy_.max_tracked,
             [&](const Bucket& b) { return now - b.filled < policy_.refill * policy_.burst; });
@@ -112,9 +109,6 @@ std::optional<EventPlanner::Write> EventPlanner::plan(const EventNote& note, Tim
 void EventPlanner::forget(const ObjectKey& event) {
   std::erase_if(series_, [&](const auto& item) { return item.second.event == event; });
 }
-
-// ---- EventRecorder
-// --------------------------------------------------------------------------------------------------
 
 struct EventRecorder::Impl {
   Impl(const Client& recorder_client, std::string controller, std::string instance,

@@ -197,9 +197,6 @@ ElectionStep elect(ElectionState state, const LeaseOptions& options, ElectionInp
   return {std::move(state), std::move(action)};
 }
 
-// ---- LeaderElector
-// --------------------------------------------------------------------------------------------------
-
 struct LeaderElector::Impl {
   Impl(const Client& elector_client, LeaseOptions elector_options, Callbacks elector_callbacks,
        obs::Metrics& metrics, obs::Logger elector_log)

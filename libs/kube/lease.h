@@ -68,8 +68,7 @@ struct ElectionState {
   bool fetched = false;         // the attempt under way has asked for the lease
 };
 
-// ---- What happened
-// --------------------------------------------------------------------------------------------------
+// What happened.
 struct AttemptDue {};  // the wait is over
 struct LeaseFetched {
   std::optional<Object> lease;  // nullopt: there is none
@@ -82,8 +81,7 @@ struct LeaseCallFailed {
 };
 using ElectionInput = std::variant<AttemptDue, LeaseFetched, LeaseWritten, LeaseCallFailed>;
 
-// ---- What to do
-// -----------------------------------------------------------------------------------------------------
+// What to do.
 struct FetchLease {
   Duration timeout;
 };

@@ -95,9 +95,6 @@ class Object {
   std::shared_ptr<const nlohmann::json> document_;  // never null
 };
 
-// ---- What a cache keeps
-// ---------------------------------------------------------------------------------------------
-
 // Edits a document before it is cached, to keep memory small.
 using Projection = std::function<void(nlohmann::json& document)>;
 
@@ -109,9 +106,6 @@ void strip_bookkeeping(nlohmann::json& document);
 // Keeps apiVersion, kind, metadata (of which labels and annotations whole), and what stands at
 // these JSON pointers: `keep_fields({"/spec/replicas", "/status"})`.
 Projection keep_fields(std::vector<std::string> pointers);
-
-// ---- Resource versions
-// ----------------------------------------------------------------------------------------------
 
 enum class VersionOrder { kOlder, kSame, kNewer, kUnknown };
 

@@ -22,8 +22,7 @@
 
 namespace oa::kube {
 
-// ---- What happened
-// --------------------------------------------------------------------------------------------------
+// What happened.
 
 struct Started {};  // also: a wait is over
 struct PageReceived {
@@ -52,8 +51,7 @@ struct WatchEnded {  // by the server (no error), or by a lost or idle connectio
 using WatcherInput = std::variant<Started, PageReceived, ListFailed, WatchOpened, WatchFailed,
                                   EventReceived, WatchEnded>;
 
-// ---- What to do next
-// ------------------------------------------------------------------------------------------------
+// What to do next.
 
 struct FetchPage {
   ListOptions options;
@@ -69,8 +67,7 @@ struct Wait {         // answered by Started
 
 using WatcherAction = std::variant<FetchPage, OpenWatch, ReadWatch, Wait>;
 
-// ---- What changed
-// ---------------------------------------------------------------------------------------------------
+// What changed.
 
 struct ListBegan {};  // forget a list that was begun and not completed
 struct ItemsListed {
@@ -92,8 +89,7 @@ struct Progressed {  // a bookmark: nothing older than this is still to come
 using WatcherChange =
     std::variant<ListBegan, ItemsListed, ListCompleted, Upserted, Deleted, Progressed>;
 
-// ---- The machine
-// ----------------------------------------------------------------------------------------------------
+// The machine.
 
 struct WatcherOptions {
   int page_size = 500;

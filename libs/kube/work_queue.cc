@@ -7,9 +7,6 @@
 
 namespace oa::kube {
 
-// ---- QueueState
-// -----------------------------------------------------------------------------------------------------
-
 void QueueState::enqueue(const ObjectKey& key, const Wanted& wanted) {
   order_of(wanted.priority).emplace(wanted.due, wanted.order, key);
 }
@@ -89,9 +86,6 @@ std::vector<Monotonic> QueueState::working_since() const {
   for (const auto& [key, began] : working_) times.push_back(began);
   return times;
 }
-
-// ---- WorkQueue
-// ------------------------------------------------------------------------------------------------------
 
 struct WorkQueue::Impl {
   Impl(const std::string& name, QueuePolicy policy, const Clock& queue_clock, obs::Metrics& metrics)

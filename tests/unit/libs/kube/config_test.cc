@@ -28,7 +28,7 @@ users:
 - name: token
   user: {token: 12345}
 - name: cert
-  user: {client-certificate: /pki/a.crt, client-key: ../a.key, as: boss, as-groups: [admins, users]}
+  user: {client-certificate: /pki/a.crt, client-key: ../a.key, as: boss}
 - name: file
   user: {tokenFile: token, username: u, password: p}
 contexts:
@@ -68,7 +68,6 @@ TEST(Kubeconfig, resolves_a_named_context) {
   EXPECT_EQ(config->auth.client_certificate_file, "/pki/a.crt");
   EXPECT_EQ(config->auth.client_key_file, "/home/me/a.key");
   EXPECT_EQ(config->auth.impersonate_user, "boss");
-  EXPECT_EQ(config->auth.impersonate_groups, (std::vector<std::string>{"admins", "users"}));
   EXPECT_EQ(config->ns, "default");
 }
 
@@ -161,6 +160,7 @@ TEST(Kubeconfig, names_what_is_wrong) {
   EXPECT_THAT(with_user("{client-certificate: a}"), HasSubstr("must be set together"));
   EXPECT_THAT(with_user("{client-key-data: '***', client-certificate: a}"),
               HasSubstr("client-key-data must be base64"));
+  EXPECT_THAT(with_user("{as: boss, as-groups: [admins]}"), HasSubstr("as-groups"));
   EXPECT_THAT(with_user("{auth-provider: {name: gcp}}"), HasSubstr("auth-provider"));
   EXPECT_THAT(with_user("{exec: {apiVersion: client.authentication.k8s.io/v1alpha1, command: x}}"),
               HasSubstr("v1alpha1"));

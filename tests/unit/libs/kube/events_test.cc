@@ -119,9 +119,6 @@ TEST(EventPlanner, remembers_a_bounded_number_of_things) {
   EXPECT_TRUE(p.plan(note(), kNow)->create) << "forgotten: a new event, not a lost one";
 }
 
-// ---- The thread
-// -----------------------------------------------------------------------------------------------------
-
 const char* const kPost =
     "POST /apis/events.k8s.io/v1/namespaces/team/events?fieldValidation=Strict";
 

@@ -267,9 +267,6 @@ TEST(LeaseOptions, must_be_in_order) {
   EXPECT_FALSE(with([](LeaseOptions& o) { o.retry_period = 0s; }));
 }
 
-// ---- The thread
-// -----------------------------------------------------------------------------------------------------
-
 const char* const kLeasePath = "/apis/coordination.k8s.io/v1/namespaces/ns/leases";
 
 std::string put() { return "PUT " + std::string(kLeasePath) + "/operator?fieldValidation=Strict"; }

@@ -41,7 +41,8 @@ json pod(const std::string& name, const std::string& version, const std::string&
             {"managedFields", json::array()}}}};
 }
 
-HttpResponse page(const std::string& version, const std::vector<json>& items, const std::string& token = {}) {
+HttpResponse page(const std::string& version, const std::vector<json>& items,
+                  const std::string& token = {}) {
   return answer(
       200, json{{"metadata", {{"resourceVersion", version}, {"continue", token}}}, {"items", items}}
                .dump());
