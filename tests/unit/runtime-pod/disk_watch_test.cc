@@ -1,0 +1,41 @@
+#include "runtime-pod/disk_watch.h"
+
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/support/manual_clock.h"
+#include "tests/support/temp_dir.h"
+
+namespace oa::runtime {
+namespace {
+
+TEST(DiskWatch, looks_at_most_once_a_second) {
+  oa::test::TempDir dir;
+  oa::test::ManualClock clock;
+  int looks = 0;
+  DiskWatch watch(dir.path(), clock, [&](const Result<void>&) { ++looks; });
+  watch.look();
+  watch.look();
+  EXPECT_EQ(looks, 1);
+  clock.advance(std::chrono::seconds(1));
+  watch.look();
+  EXPECT_EQ(looks, 2);
+}
+
+TEST(DiskWatch, stays_with_a_failed_write_for_a_while) {
+  oa::test::TempDir dir;
+  oa::test::ManualClock clock;
+  std::vector<bool> verdicts;
+  DiskWatch watch(dir.path(), clock,
+                  [&](const Result<void>& verdict) { verdicts.push_back(verdict.ok()); });
+  watch.full(make_error(Code::kLimitExceeded, "StorageFull", "no room"));
+  watch.look();
+  ASSERT_EQ(verdicts, std::vector<bool>{false});
+  clock.advance(std::chrono::seconds(1));
+  watch.look();
+  EXPECT_EQ(verdicts.size(), 2u);
+}
+
+}  // namespace
+}  // namespace oa::runtime
