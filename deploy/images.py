@@ -162,9 +162,10 @@ def build(name: str) -> Image:
 
 
 def last_error(log: pathlib.Path) -> str:
-    """The compiler's or the builder's first complaint, else the last line."""
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["no output"]
-    return next((line for line in lines if re.search(r"\b(fatal )?error: |^E: ", line)), lines[-1]).strip()
+    """The first complaint of the compiler, CMake or apt with what follows it, else the last line."""
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    first = next((at for at, line in enumerate(lines) if re.search(r"\berror: |^CMake Error|^E: ", line)), -1)
+    return " ".join(lines[first:][:3])[:400] if lines else "no output"
 
 
 def main() -> int:
