@@ -7,7 +7,7 @@
 namespace oa::runtime {
 namespace {
 
-constexpr std::chrono::seconds kPause{1};
+constexpr std::chrono::seconds kBelieveWrite{1};
 
 }  // namespace
 
@@ -16,16 +16,16 @@ DiskWatch::DiskWatch(std::string directory, const Clock& clock,
     : directory_(std::move(directory)), clock_(clock), verdict_(std::move(verdict)) {}
 
 void DiskWatch::look() {
-  const Monotonic now = clock_.monotonic();
-  Monotonic next = next_look_;
-  if (now < next || !next_look_.compare_exchange_strong(next, now + kPause)) return;
+  if (!good_ && clock_.monotonic() < believe_write_until_.load()) return;
   const auto space = read_space(directory_);
   // A file system that cannot tell its space is found out by its writes.
-  verdict_(space ? check_space(*space) : Result<void>());
+  const auto verdict = space ? check_space(*space) : Result<void>();
+  if (good_.exchange(verdict.ok()) != verdict.ok()) verdict_(verdict);
 }
 
 void DiskWatch::full(const Error& why) {
-  next_look_ = clock_.monotonic() + kPause;
+  believe_write_until_ = clock_.monotonic() + kBelieveWrite;
+  good_ = false;
   verdict_(why);
 }
 
