@@ -16,7 +16,7 @@ POD_SELECTOR = "openagents.com/agent"
 def manifest(name: str, **spec) -> dict:
     """A small agent; `spec` adds to it or replaces its parts."""
     small = {"resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "256Mi"}},
-             "storage": {"size": "64Mi"}}
+             "storage": {"size": "128Mi"}}
     return {"apiVersion": "openagents.com/v1", "kind": "Agent", "metadata": {"name": name}, "spec": small | spec}
 
 
