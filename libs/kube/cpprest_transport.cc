@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <cpprest/http_client.h>
+#include <openssl/crypto.h>
 
 #include "libs/kube/api_error.h"
 #include "libs/kube/cpprest_exchange_impl.h"
@@ -121,7 +122,10 @@ class CpprestTransport : public Transport {
     // down together with the loop. A resolver that hangs is not waited for.
     in_flight_->wait_none(kTeardownLimit);
     const auto settled = std::make_shared<std::promise<void>>();
-    cpprest_loop().post([settled] { settled->set_value(); });
+    cpprest_loop().post([settled] {
+      OPENSSL_thread_stop();  // the thread itself ends after OpenSSL's own end, too late to do this
+      settled->set_value();
+    });
     settled->get_future().wait_for(kTeardownLimit);
   }
 
