@@ -18,11 +18,11 @@ def operator(kubectl) -> Operator:
     return Operator(kubectl.within(NAMESPACE))
 
 
-def may(kubectl, verb: str, resource: str) -> bool:
-    """In the namespace `default`, which holds no more than any other namespace of agents."""
+def may(kubectl, verb: str, resource: str, user: str = USER) -> bool:
+    """In kubectl's namespace, or in `default`, which is to the operator like any other."""
     kind, _, subresource = resource.partition("/")
     return kubectl.try_run("auth", "can-i", verb, kind, f"--subresource={subresource}",
-                           f"--as={USER}").stdout.strip() == "yes"
+                           f"--as={user}").stdout.strip() == "yes"
 
 
 @pytest.mark.parametrize("verb, resource", [("patch", "statefulsets.apps"), ("patch", "agents.openagents.com/status"),
@@ -37,6 +37,15 @@ def test_the_operator_may_do_its_work(kubectl, verb, resource):
                                             ("create", "leases.coordination.k8s.io"), ("impersonate", "users")])
 def test_the_operator_may_do_nothing_else(kubectl, verb, resource):
     assert not may(kubectl, verb, resource)
+
+
+@pytest.mark.parametrize("role, writes", [("view", False), ("edit", True), ("admin", True)])
+def test_the_roles_of_kubernetes_itself_grant_agents_to_people(kube, role, writes):
+    kube.run("create", "rolebinding", "someone", f"--clusterrole={role}", "--user=someone")
+    assert may(kube, "get", "agents.openagents.com", "someone")
+    assert may(kube, "create", "agents.openagents.com", "someone") == writes
+    assert may(kube, "patch", "agents.openagents.com/scale", "someone") == writes
+    assert not may(kube, "patch", "agents.openagents.com/status", "someone")
 
 
 def test_no_rule_has_a_wildcard(kubectl):

@@ -89,7 +89,8 @@ class Client:
 
     def post(self, url: str, body: str, seconds: float = 20) -> str:
         # That wget's own -T crashes, so the time limit is put around it.
-        return self.shell(f"busybox timeout {seconds:g} wget -q -O - --post-data {shlex.quote(body)} {shlex.quote(url)}")
+        return self.shell(f"busybox timeout {seconds:g} wget -q -O - "
+                          f"--post-data {shlex.quote(body)} {shlex.quote(url)}")
 
     def tell(self, agent: str, text: str) -> object:
         """What the agent answers to a text: the `output` of POST /run."""

@@ -32,8 +32,8 @@ class Kubectl:
         return [self.program, f"--kubeconfig={self.kubeconfig}", *namespace, *words]
 
     def try_run(self, *words: str, stdin: str | None = None, seconds: float = 90) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.command(*words), input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=seconds, check=False)
+        return subprocess.run(self.command(*words), input=stdin or "", capture_output=True, text=True,
+                              timeout=seconds, check=False)
 
     def run(self, *words: str, stdin: str | None = None, seconds: float = 90) -> str:
         done = self.try_run(*words, stdin=stdin, seconds=seconds)
