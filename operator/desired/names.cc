@@ -29,13 +29,18 @@ json child_labels(const std::string& agent) {
           {std::string(wire::kLabelManagedBy), kManager}};
 }
 
-json owner_reference(const kube::Object& agent) {
-  return {{"apiVersion", std::string(wire::kApiVersion)},
-          {"kind", std::string(wire::kKind)},
-          {"name", std::string(agent.name())},
-          {"uid", std::string(agent.uid())},
-          {"controller", true},
-          {"blockOwnerDeletion", true}};
+json child_metadata(const kube::Object& agent) {
+  const std::string name(agent.name());
+  const json owner = {{"apiVersion", std::string(wire::kApiVersion)},
+                      {"kind", std::string(wire::kKind)},
+                      {"name", name},
+                      {"uid", std::string(agent.uid())},
+                      {"controller", true},
+                      {"blockOwnerDeletion", true}};
+  return {{"name", name},
+          {"namespace", std::string(agent.ns())},
+          {"labels", child_labels(name)},
+          {"ownerReferences", json::array({owner})}};
 }
 
 std::optional<kube::ObjectKey> agent_of(const kube::Object& child) {

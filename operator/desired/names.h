@@ -27,8 +27,8 @@ std::string selector_text(const std::string& agent);  // "openagents.com/agent=m
 // Every child carries these.
 nlohmann::json child_labels(const std::string& agent);
 
-// The reference that makes the Agent the controller of a child.
-nlohmann::json owner_reference(const kube::Object& agent);
+// The metadata of a child with the agent's own name, whose controller the agent is.
+nlohmann::json child_metadata(const kube::Object& agent);
 
 // The agent that a child belongs to, by its label.
 std::optional<kube::ObjectKey> agent_of(const kube::Object& child);

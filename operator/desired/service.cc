@@ -14,11 +14,7 @@ json build_service(const kube::Object& agent) {
   return {
       {"apiVersion", "v1"},
       {"kind", "Service"},
-      {"metadata",
-       {{"name", name},
-        {"namespace", std::string(agent.ns())},
-        {"labels", child_labels(name)},
-        {"ownerReferences", json::array({owner_reference(agent)})}}},
+      {"metadata", child_metadata(agent)},
       {"spec",
        {{"type", "ClusterIP"},
         {"selector", selector_labels(name)},

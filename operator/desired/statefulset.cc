@@ -137,11 +137,7 @@ json build_statefulset(const kube::Object& agent, const AgentSpec& spec, int rep
   const std::string name(agent.name());
   return {{"apiVersion", "apps/v1"},
           {"kind", "StatefulSet"},
-          {"metadata",
-           {{"name", name},
-            {"namespace", std::string(agent.ns())},
-            {"labels", child_labels(name)},
-            {"ownerReferences", json::array({owner_reference(agent)})}}},
+          {"metadata", child_metadata(agent)},
           {"spec",
            {{"replicas", replicas},
             {"serviceName", name},
