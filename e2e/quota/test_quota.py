@@ -14,7 +14,7 @@ def test_a_pod_that_the_quota_forbids_shows_in_a_condition(kube, make_agent):
         conditions = (agent.get().get("status") or {}).get("conditions") or []
         return [each for each in conditions if each["reason"] == "QuotaExceeded"]
 
-    found = wait_until(quota_exceeded, 30, "a condition with reason QuotaExceeded")
+    found = wait_until(quota_exceeded, 60, "a condition with reason QuotaExceeded")
     assert any("no-pods" in each["message"] for each in found), found
     kube.wait("agent/my-agent", "condition=Ready=False", 10)
 
