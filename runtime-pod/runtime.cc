@@ -82,6 +82,7 @@ struct Runtime::Parts {
   const Clock& clock;
   const obs::Logger log;
   Duration drain_timeout;
+  std::string uid;  // of a pod's agent
 
   obs::Metrics registry;
   RuntimeMetrics metrics{registry};
@@ -194,6 +195,7 @@ Result<void> Runtime::Parts::apply(const Agent& agent) {
             [&promise](Result<PutResult> result) { promise.set_value(std::move(result)); });
   auto result = future.get();
   if (!result) return result.error();
+  if (config.mode == Mode::kPod) uid = result->row.uid;
   log.info("agent applied", {{"namespace", agent.id.namespace_name},
                              {"agent", agent.id.name},
                              {"created", result->created}});
@@ -222,7 +224,7 @@ Result<void> Runtime::Parts::serve() {
   options.limits.body_bytes = config.body_bytes;
   options.limits.connections = config.connections;
   options.extra_headers.add(std::string(wire::kHeaderEpoch), std::to_string(store->epoch()));
-  if (!config.uid.empty()) options.extra_headers.add(std::string(wire::kHeaderUid), config.uid);
+  if (!uid.empty()) options.extra_headers.add(std::string(wire::kHeaderUid), uid);
   gate.open(InputGate::Reason::kStarting);
   auto started = net::HttpServer::start(std::move(options),
                                         [this](net::Request request, net::Respond respond) {

@@ -188,9 +188,11 @@ Actor::Effect Actor::effect_of(RunHandler action) {
 void Actor::handler_done(Ticket ticket, int attempt, TickOutcome outcome) {
   Handled event{.ticket = ticket, .attempt = attempt, .jitter = services_.ids.unit()};
   Result<WriteSet> writes = WriteSet{};
+  Reply reply;
   if (outcome.status == TickOutcome::Status::kDone) {
     writes = make_write_set(outcome);
     if (!writes) event.error = writes.error();
+    reply = encode_reply(std::move(outcome.reply));
   } else {
     event.error = std::move(outcome.error);
     event.retry = outcome.status == TickOutcome::Status::kRetry;
@@ -204,7 +206,7 @@ void Actor::handler_done(Ticket ticket, int attempt, TickOutcome outcome) {
     if (!event.error) {
       work->second.writes = std::move(*writes);
       work->second.new_state = std::move(outcome.state);
-      work->second.report.reply = std::move(outcome.reply);
+      work->second.report.reply = std::move(reply);
     }
     effects = advance(std::move(event));
   }

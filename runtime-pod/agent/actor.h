@@ -56,7 +56,7 @@ struct TickReport {
   std::string envelope_id;
   Duration duration{};  // of the attempt that was committed
   std::int64_t storage_bytes = 0;
-  Payload reply;
+  Reply reply;
   std::int64_t version = 0;  // of the commit
   bool replaced = false;     // by the first kv write
 };

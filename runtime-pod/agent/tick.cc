@@ -16,6 +16,15 @@ std::string tick_id(std::int64_t tick) {
   return {text, static_cast<std::size_t>(size)};
 }
 
+Reply encode_reply(Payload reply) {
+  if (reply.kind == Payload::Kind::kBytes) {
+    return {
+        true, std::move(reply.data),
+        reply.content_type.empty() ? "application/octet-stream" : std::move(reply.content_type)};
+  }
+  return {false, dump(reply.as_json()), "application/json"};
+}
+
 std::string record_text(const TickRecord& record) {
   OrderedJson json = {{"tickId", tick_id(record.tick)},
                       {"trigger", trigger_name(record.trigger)},

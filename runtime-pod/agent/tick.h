@@ -22,6 +22,15 @@ inline constexpr std::size_t kMaxWriteSetBytes = 8 * 1024 * 1024;
 // "t-000000000042"
 std::string tick_id(std::int64_t tick);
 
+// A handler's reply as it goes out: made before the commit, on a worker, so that answering costs
+// the store's writer nothing.
+struct Reply {
+  bool is_raw = false;  // `body` is bytes of `content_type`, else JSON
+  std::string body;
+  std::string content_type;
+};
+Reply encode_reply(Payload reply);
+
 // What a tick's record in the log says.
 struct TickRecord {
   std::int64_t tick = 0;

@@ -24,7 +24,6 @@ std::string location(const AgentId& id) {
 }
 
 void put(const CallPtr& call, const Agent& agent, PutMode mode) {
-  if (auto open = call->services.gate.check(); !open) return call->fail(open.error());
   call->services.host.put(agent, mode, "", [call](Result<PutResult> result) {
     if (!result) return call->fail(result.error());
     call->uid = result->row.uid;
@@ -34,6 +33,30 @@ void put(const CallPtr& call, const Agent& agent, PutMode mode) {
     if (result->created) response.headers.add("Location", location(result->row.id));
     call->answer(std::move(response));
   });
+}
+
+void read_and_create(const CallPtr& call) {
+  const auto manifest = parse_yaml(call->request.body);
+  if (!manifest) return call->fail(manifest.error());
+  // Below /namespaces/{namespace} the manifest must be of that namespace; at /agents it may name
+  // any.
+  const bool in_namespace = call->target.segments.front() == "namespaces";
+  const auto agent = parse_agent(
+      *manifest, in_namespace ? std::optional(call->match.namespace_name) : std::nullopt);
+  if (!agent) return call->fail(agent.error());
+  put(call, *agent, PutMode::kCreate);
+}
+
+void read_and_put(const CallPtr& call) {
+  const auto manifest = parse_yaml(call->request.body);
+  if (!manifest) return call->fail(manifest.error());
+  const auto agent = parse_agent(*manifest, call->agent.namespace_name);
+  if (!agent) return call->fail(agent.error());
+  if (agent->id != call->agent) {
+    return call->fail(invalid_fields(
+        {{"metadata.name", agent->id.name, "be " + call->agent.name + ", as in the path"}}));
+  }
+  put(call, *agent, PutMode::kApply);
 }
 
 }  // namespace
@@ -57,27 +80,13 @@ void list_agents(const CallPtr& call) {
 }
 
 void create_agent(const CallPtr& call) {
-  const auto manifest = parse_yaml(call->request.body);
-  if (!manifest) return call->fail(manifest.error());
-  // Below /namespaces/{namespace} the manifest must be of that namespace; at /agents it may name
-  // any.
-  const bool in_namespace = call->target.segments.front() == "namespaces";
-  const auto agent = parse_agent(
-      *manifest, in_namespace ? std::optional(call->match.namespace_name) : std::nullopt);
-  if (!agent) return call->fail(agent.error());
-  put(call, *agent, PutMode::kCreate);
+  if (auto open = call->services.gate.check(); !open) return call->fail(open.error());
+  on_worker(call, [call] { read_and_create(call); });
 }
 
 void put_agent(const CallPtr& call) {
-  const auto manifest = parse_yaml(call->request.body);
-  if (!manifest) return call->fail(manifest.error());
-  const auto agent = parse_agent(*manifest, call->agent.namespace_name);
-  if (!agent) return call->fail(agent.error());
-  if (agent->id != call->agent) {
-    return call->fail(invalid_fields(
-        {{"metadata.name", agent->id.name, "be " + call->agent.name + ", as in the path"}}));
-  }
-  put(call, *agent, PutMode::kApply);
+  if (auto open = call->services.gate.check(); !open) return call->fail(open.error());
+  on_worker(call, [call] { read_and_put(call); });
 }
 
 void get_agent(const CallPtr& call) {

@@ -1,7 +1,6 @@
 #include <utility>
 
 #include "core/json.h"
-#include "core/text.h"
 #include "core/wire.h"
 #include "runtime-pod/agent/tick.h"
 #include "runtime-pod/http/verbs.h"
@@ -11,8 +10,10 @@ namespace {
 
 double milliseconds(Duration span) { return static_cast<double>(span.count()) / 1000; }
 
+// More than this is read on a worker, so that other connections need not wait for it.
+constexpr std::size_t kReadAtOnceBytes = 64 * 1024;
+
 std::string run_body(const TickReport& report) {
-  const Json reply = report.reply.as_json();
   const OrderedJson head = {{"tickId", tick_id(report.tick)},
                             {"envelopeId", report.envelope_id},
                             {"usage",
@@ -21,29 +22,10 @@ std::string run_body(const TickReport& report) {
                               {"tokensIn", 0},
                               {"tokensOut", 0},
                               {"storageBytes", report.storage_bytes}}}};
-  // The output may be large: it is put in as text rather than copied into another document.
-  return "{\"output\":" + dump(reply) + "," + head.dump().substr(1);
+  return "{\"output\":" + report.reply.body + "," + head.dump().substr(1);
 }
 
-}  // namespace
-
-net::Response run_response(const TickReport& report) {
-  net::Response response;
-  if (report.reply.kind == Payload::Kind::kBytes) {
-    response.headers.add("Content-Type", report.reply.content_type.empty()
-                                             ? "application/octet-stream"
-                                             : report.reply.content_type);
-    response.headers.add("X-Content-Type-Options", "nosniff");
-    response.body = report.reply.data;
-  } else {
-    response = net::json_response(200, run_body(report));
-  }
-  response.headers.add(std::string(wire::kHeaderTickId), tick_id(report.tick));
-  response.headers.add(std::string(wire::kHeaderEnvelopeId), report.envelope_id);
-  return response;
-}
-
-void run_agent(const CallPtr& call) {
+void read_and_run(const CallPtr& call) {
   const std::size_t bytes = call->request.body.size();
   auto payload = read_payload(call->header("Content-Type"), std::move(call->request.body));
   if (!payload) return call->fail(payload.error());
@@ -65,6 +47,27 @@ void run_agent(const CallPtr& call) {
       call->answer(run_response(*report));
     });
   });
+}
+
+}  // namespace
+
+net::Response run_response(const TickReport& report) {
+  net::Response response;
+  if (report.reply.is_raw) {
+    response.headers.add("Content-Type", report.reply.content_type);
+    response.headers.add("X-Content-Type-Options", "nosniff");
+    response.body = report.reply.body;
+  } else {
+    response = net::json_response(200, run_body(report));
+  }
+  response.headers.add(std::string(wire::kHeaderTickId), tick_id(report.tick));
+  response.headers.add(std::string(wire::kHeaderEnvelopeId), report.envelope_id);
+  return response;
+}
+
+void run_agent(const CallPtr& call) {
+  if (call->request.body.size() <= kReadAtOnceBytes) return read_and_run(call);
+  on_worker(call, [call] { read_and_run(call); });
 }
 
 }  // namespace oa::runtime

@@ -42,10 +42,9 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options, WriterHooks hoo
   std::unique_ptr<Store> store(new Store(options.directory + "/" + kFile, std::move(*lock)));
   if (auto done = make_private_file(store->path_); !done) return done.error();
 
-  // The lock keeps other processes out, so the writer need not wait for anybody but readers, and a
-  // checkpoint that they hold up is tried again later.
+  // The lock keeps other runtimes out, but somebody may look into the file with a tool.
   auto db = sqlite::Database::open(
-      store->path_, {.busy_timeout = std::chrono::milliseconds(0), .vfs = options.vfs});
+      store->path_, {.busy_timeout = std::chrono::milliseconds(1000), .vfs = options.vfs});
   if (!db) return db.error();
   if (auto done = prepare_writer(*db); !done) return done.error();
   auto read_db = sqlite::Database::open(store->path_, {.read_only = true, .vfs = options.vfs});

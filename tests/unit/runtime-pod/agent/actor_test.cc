@@ -68,7 +68,7 @@ TEST_F(ActorTest, lets_the_reply_out_only_after_the_commit) {  // I2
   EXPECT_TRUE(answers.empty());
   EXPECT_EQ(actor->state(), nullptr);
   finish_commit();
-  EXPECT_EQ(answers.at("a")->reply.data, "reply 1");
+  EXPECT_EQ(answers.at("a")->reply.body, "\"reply 1\"");
   EXPECT_EQ(answers.at("a")->tick, 1);
   EXPECT_EQ(answers.at("a")->envelope_id, "a");
   EXPECT_EQ(*actor->state(), Json({{"n", 1}}));
@@ -87,7 +87,7 @@ TEST_F(ActorTest, starts_the_next_tick_on_what_the_last_one_committed) {  // I1
   EXPECT_EQ(world.commits.held[0].tick().version, 2);
   EXPECT_EQ(world.commits.held[0].tick().tick, 2);
   finish_commit();
-  EXPECT_EQ(answers.at("b")->reply.data, "reply 2");
+  EXPECT_EQ(answers.at("b")->reply.body, R"("reply 2")");
 }
 
 TEST_F(ActorTest, goes_on_counting_where_the_last_process_ended) {

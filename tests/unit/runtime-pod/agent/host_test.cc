@@ -79,7 +79,7 @@ class HostTest : public testing::Test {
 TEST_F(HostTest, delivers_to_agents_that_exist) {
   EXPECT_EQ(run("a", "x").error().code, Code::kNotFound);
   ASSERT_TRUE(put(agent("a")));
-  EXPECT_EQ(run("a", "remember milk")->reply.data, "noted: milk");
+  EXPECT_EQ(run("a", "remember milk")->reply.body, R"("noted: milk")");
 }
 
 TEST_F(HostTest, creates_once_and_says_what_is_different) {
@@ -109,7 +109,7 @@ TEST_F(HostTest, forgets_a_deleted_agent_altogether) {
   EXPECT_EQ(run("a", "list").error().code, Code::kNotFound);
   EXPECT_EQ(remove("a").error().code, Code::kNotFound);
   ASSERT_TRUE(put(agent("a")));
-  EXPECT_EQ(run("a", "list")->reply.json, Json::array());
+  EXPECT_EQ(run("a", "list")->reply.body, "[]");
 }
 
 TEST_F(HostTest, answers_what_waits_for_an_agent_that_is_deleted) {
@@ -142,7 +142,7 @@ TEST_F(HostTest, loses_nothing_when_agents_come_and_go) {  // I1
   for (std::thread& client : clients) client.join();
   std::size_t notes = 0;
   for (int i = 0; i < kAgents; ++i)
-    notes += run("a" + std::to_string(i), "list")->reply.json.size();
+    notes += Json::parse(run("a" + std::to_string(i), "list")->reply.body).size();
   EXPECT_EQ(notes, 4u * kNotes);
 }
 

@@ -25,6 +25,17 @@ TEST(Tick, records_what_was_committed) {
   EXPECT_EQ(Json::parse(record_text({.trace_id = "abc"}))["traceId"], "abc");
 }
 
+TEST(Tick, encodes_replies_as_json_or_passes_bytes_on) {
+  const Reply text = encode_reply({.kind = Payload::Kind::kText, .data = "a \"b\""});
+  EXPECT_FALSE(text.is_raw);
+  EXPECT_EQ(text.body, R"("a \"b\"")");
+  EXPECT_EQ(encode_reply({.kind = Payload::Kind::kJson, .json = {1, 2}}).body, "[1,2]");
+  const Reply bytes = encode_reply({.kind = Payload::Kind::kBytes, .data = "\xff"});
+  EXPECT_TRUE(bytes.is_raw);
+  EXPECT_EQ(bytes.body, "\xff");
+  EXPECT_EQ(bytes.content_type, "application/octet-stream");
+}
+
 TEST(Tick, takes_the_last_write_of_each_key) {
   TickOutcome outcome;
   outcome.state = std::make_shared<const Json>(Json{{"n", 1}});

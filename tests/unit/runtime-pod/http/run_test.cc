@@ -11,7 +11,7 @@ TickReport report(Payload reply) {
           .envelope_id = "e-1",
           .duration = std::chrono::microseconds(1500),
           .storage_bytes = 4096,
-          .reply = std::move(reply)};
+          .reply = encode_reply(std::move(reply))};
 }
 
 TEST(RunResponse, holds_output_ids_and_usage) {
