@@ -22,19 +22,20 @@ Error transport_error(std::string_view why, std::string detail) {
   return make_error(Code::kUnavailable, std::string(why), std::move(detail));
 }
 
-// cpprestsdk reports failures by the message of its exceptions.
+// cpprestsdk reports failures by the message of its exceptions, and OpenSSL's by its packed code.
 Error from_http_exception(const web::http::http_exception& exception) {
-  const std::string_view what = exception.what();
-  const auto begins = [&](std::string_view text) { return what.starts_with(text); };
-  if (begins("Error in SSL handshake")) {
-    const char* why =
-        ERR_reason_error_string(static_cast<unsigned long>(exception.error_code().value()));
-    return transport_error(reason::kTlsFailure,
-                           "TLS handshake failed" + (why ? ": " + std::string(why) : ""));
+  const auto code = static_cast<unsigned long>(exception.error_code().value());
+  if (ERR_GET_LIB(code) > ERR_LIB_SYS) {  // an errno has no library in it
+    const char* why = ERR_reason_error_string(code);
+    return transport_error(reason::kTlsFailure, why ? "TLS: " + std::string(why) : "TLS failed");
   }
-  if (begins("Failed to connect") || begins("Error resolving") || begins("Failed to resolve") ||
-      begins("Expected a 200 response from proxy")) {
-    return transport_error(reason::kConnectionRefused, std::string(what));
+  const std::string_view what = exception.what();
+  for (const std::string_view before_the_request :
+       {"Failed to connect", "Error resolving", "Failed to resolve", "Error in SSL handshake",
+        "Expected a 200 response from proxy"}) {
+    if (what.starts_with(before_the_request)) {
+      return transport_error(reason::kConnectionRefused, std::string(what));
+    }
   }
   return transport_error(reason::kConnectionLost, std::string(what));
 }

@@ -251,7 +251,9 @@ ElectionInput LeaderElector::Impl::carry_out(const FetchLease& fetch, std::stop_
       client.get(kLeases, {options.ns, options.name}, call_options(fetch.timeout, stop));
   if (lease) return LeaseFetched{std::move(*lease)};
   if (lease.error().code == Code::kNotFound) return LeaseFetched{std::nullopt};
-  log.warn("the lease cannot be read", {{"lease", options.name}, {"error", lease.error()}});
+  if (!stop.stop_requested()) {
+    log.warn("the lease cannot be read", {{"lease", options.name}, {"error", lease.error()}});
+  }
   return LeaseCallFailed{lease.error()};
 }
 
@@ -259,7 +261,7 @@ ElectionInput LeaderElector::Impl::carry_out(const WriteLease& wanted, std::stop
   Result<Object> lease = write(wanted.record, wanted.create, call_options(wanted.timeout, stop));
   if (lease) return LeaseWritten{std::move(*lease)};
   // A conflict is somebody else being faster: the rule, not a problem.
-  if (lease.error().code != Code::kConflict) {
+  if (lease.error().code != Code::kConflict && !stop.stop_requested()) {
     log.warn("the lease cannot be written", {{"lease", options.name}, {"error", lease.error()}});
   }
   return LeaseCallFailed{lease.error()};
