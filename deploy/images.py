@@ -146,6 +146,7 @@ def build(name: str) -> Image:
                 sys.executable, BUILDER, "build", "--file", dockerfile(name), "--context", ROOT,
                 "--tag", image.reference, "--output", fresh,
                 "--build-arg", f"VERSION={version()}", "--build-arg", f"REVISION={revision(name)}",
+                *(f"--build-arg={key}={os.environ[key]}" for key in ("LANG", "LC_ALL") if os.environ.get(key)),
                 "--cache-dir", f"{compiler_cache()}:{CCACHE_INSIDE}",
             ], check=False, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         if done.returncode != 0:

@@ -13,6 +13,9 @@ COPY libs libs
 COPY operator operator
 COPY deploy/docker/collect.sh deploy/docker/collect.sh
 ARG REVISION=unknown
+# The compiler's cache tells languages apart: with the caller's, what was compiled outside is found here.
+ARG LANG
+ARG LC_ALL
 RUN cmake --preset release -DOPENAGENTS_TESTS=OFF -DOPENAGENTS_COMMIT=$REVISION \
  && cmake --build --preset release --target openagents-operator \
  && deploy/docker/collect.sh build/release/operator/openagents-operator /image
