@@ -110,6 +110,16 @@ AgentRow Actor::row() const {
   return row_;
 }
 
+std::string Actor::uid() const {
+  const std::lock_guard lock(mutex_);
+  return row_.uid;
+}
+
+Duration Actor::max_tick_duration() const {
+  const std::lock_guard lock(mutex_);
+  return limits_.max_tick_duration;
+}
+
 AgentSpec Actor::spec() const {
   const std::lock_guard lock(mutex_);
   return spec_;

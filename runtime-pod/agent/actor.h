@@ -106,6 +106,8 @@ class Actor : public std::enable_shared_from_this<Actor> {
 
   ActorStatus status() const;
   AgentRow row() const;
+  std::string uid() const;
+  Duration max_tick_duration() const;
   AgentSpec spec() const;
   std::shared_ptr<const Json> state() const;  // null before the first commit that set one
 

@@ -160,7 +160,7 @@ void Host::submit(const std::shared_ptr<Submission>& submission, const AgentId& 
     }
     Actor& actor = **found;
     submission->deadline =
-        services_.clock.monotonic() + std::max(patience, actor.spec().config.max_tick_duration);
+        services_.clock.monotonic() + std::max(patience, actor.max_tick_duration());
     // Retired in between: the host has let go of it, or is about to.
     if (!actor.submit(*submission)) submit(submission, id, patience);
   });

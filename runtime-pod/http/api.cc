@@ -41,10 +41,11 @@ Error not_served(const Call& call) {
                                          "; GET /openapi.json lists what is");
 }
 
-// Whose verb it is: of the pod's agent, or of the path's.
-Result<AgentId> agent_of(const Call& call) {
+// Whose verb it is: of the pod's agent, or of the path's. Whether a name can be one at all is asked
+// only where no agent has it (`with_agent`).
+AgentId agent_of(const Call& call) {
   if (call.options.agent) return *call.options.agent;
-  return make_agent_id(call.match.namespace_name, call.match.name);
+  return {call.match.namespace_name, call.match.name};
 }
 
 }  // namespace
@@ -97,9 +98,7 @@ void Api::handle(net::Request request, net::Respond respond) {
 void Api::dispatch(const CallPtr& call) {
   const Route& route = *call->match.route;
   if (route.scope == Scope::kAgent || !call->match.name.empty()) {
-    auto agent = agent_of(*call);
-    if (!agent) return call->fail(agent.error());
-    call->agent = std::move(*agent);
+    call->agent = agent_of(*call);
   } else if (route.scope == Scope::kAgents) {
     // Any good name will do to check the namespace.
     auto good = make_agent_id(call->match.namespace_name, "name");
@@ -175,12 +174,15 @@ Result<int> read_limit(const net::Target& target) {
 }
 
 void with_agent(const CallPtr& call, std::function<void(const std::shared_ptr<Actor>&)> found) {
-  call->services.host.find(call->agent,
-                           [call, found = std::move(found)](Result<std::shared_ptr<Actor>> actor) {
-                             if (!actor) return call->fail(actor.error());
-                             call->uid = (*actor)->row().uid;
-                             found(*actor);
-                           });
+  call->services.host.find(
+      call->agent, [call, found = std::move(found)](Result<std::shared_ptr<Actor>> actor) {
+        if (!actor) {
+          const auto name = make_agent_id(call->agent.namespace_name, call->agent.name);
+          return call->fail(name ? actor.error() : name.error());
+        }
+        call->uid = (*actor)->uid();
+        found(*actor);
+      });
 }
 
 void on_worker(const CallPtr& call, std::function<void()> work) {
