@@ -18,7 +18,8 @@ ARG LANG
 ARG LC_ALL
 RUN cmake --preset release -DOPENAGENTS_TESTS=OFF -DOPENAGENTS_COMMIT=$REVISION \
  && cmake --build --preset release --target agent-runtime \
- && deploy/docker/collect.sh build/release/runtime-pod/agent-runtime /image
+ && deploy/docker/collect.sh build/release/runtime-pod/agent-runtime /image \
+ && rm -rf build
 
 FROM scratch
 ARG VERSION=unknown

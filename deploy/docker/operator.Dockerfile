@@ -18,7 +18,8 @@ ARG LANG
 ARG LC_ALL
 RUN cmake --preset release -DOPENAGENTS_TESTS=OFF -DOPENAGENTS_COMMIT=$REVISION \
  && cmake --build --preset release --target openagents-operator \
- && deploy/docker/collect.sh build/release/operator/openagents-operator /image
+ && deploy/docker/collect.sh build/release/operator/openagents-operator /image \
+ && rm -rf build
 
 FROM scratch
 ARG VERSION=unknown

@@ -8,6 +8,7 @@ builds a Dockerfile on it with buildah. Both work in a private storage.
 from __future__ import annotations
 
 import argparse
+import json
 import hashlib
 import os
 import pathlib
@@ -15,12 +16,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 
 from kit import aptsources, basics
 
 SUITE = "bookworm"
 BASE = f"docker.io/library/debian:{SUITE}-slim"
+KEEP_SECONDS = 24 * 3600
 KEY_LABEL = "com.openagents.e2e.base-key"
 # What a container needs of neither apt nor the documentation; copyright files stay, licences ask for them.
 STRIP = r"""
@@ -166,8 +169,21 @@ def build(options: argparse.Namespace) -> int:
                                stdin=subprocess.DEVNULL, stdout=sys.stderr) != 0:
                 raise basics.HarnessError(f"building {options.file} failed: its output above says why")
         write_archive(options.tag, options.output)
+        remove_old()
     print(options.output)
     return 0
+
+
+def remove_old() -> None:
+    """Removes what builds left behind more than a day ago, but for the base. What a day's builds leave
+    makes the next one quick; what is to be kept of an image is its archive."""
+    env = buildah_environment()
+    found = json.loads(basics.run(buildah("images", "--all", "--json"), env=env))
+    old = [image for image in found
+           if time.time() - image["created"] > KEEP_SECONDS and BASE not in (image["names"] or [])]
+    for image in sorted(old, key=lambda each: each["created"], reverse=True):  # children before their parents
+        subprocess.run(buildah("rmi", "--force", image["id"]), env=env, check=False, stdin=subprocess.DEVNULL,
+                       capture_output=True)  # one that younger images stand on stays
 
 
 def write_archive(tag: str, output: pathlib.Path) -> None:
