@@ -72,6 +72,7 @@ def _fork_twice(log: pathlib.Path, mark: Callable[[], None], enter: Callable[[],
             enter()
             grandchild = os.fork()
             if grandchild == 0:
+                os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # locks and pipes of the caller must end with the caller
                 become()
             os.write(report, str(grandchild).encode())
             os._exit(0)
