@@ -35,12 +35,13 @@ def pytest_runtest_makereport(item: pytest.Item):
 @pytest.fixture(scope="session")
 def kubectl() -> Iterator[Kubectl]:
     """kubectl for the whole cluster, which is brought up and gets the operator first."""
-    try:
-        found = cluster.bring_up()
-    except cluster.CannotRun as why:
-        pytest.exit(str(why), returncode=1)
-    yield found.kube
-    cluster.take_down(found.started_here)
+    with cluster.alone():
+        try:
+            found = cluster.bring_up()
+        except cluster.CannotRun as why:
+            pytest.exit(str(why), returncode=1)
+        yield found.kube
+        cluster.take_down(found.started_here)
 
 
 @pytest.fixture

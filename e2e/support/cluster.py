@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+
+from kit import basics
 
 from .kubectl import Kubectl
 
@@ -33,6 +36,11 @@ def refusal() -> str | None:
     if os.environ.get("KUBECONFIG") or os.geteuid() == 0:
         return None
     return "e2e needs a cluster: set KUBECONFIG to use one, or run as root to have one started on this machine"
+
+
+def alone() -> contextlib.AbstractContextManager[None]:
+    """One session at a time on this machine's own cluster: the first one's end would be the next one's, too."""
+    return contextlib.nullcontext() if os.environ.get("KUBECONFIG") else basics.file_lock("e2e")
 
 
 def _run(*words: str | os.PathLike, kubeconfig: str | None = None) -> str:
