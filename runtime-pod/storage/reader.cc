@@ -10,7 +10,7 @@ namespace oa::runtime {
 namespace {
 
 // The statements, in the order of the list below.
-enum Sql : std::size_t { kFindAgent, kListAgents, kOtherAgent, kGetItem, kListItems, kGetLog };
+enum Sql : std::size_t { kFindAgent, kListAgents, kGetItem, kListItems, kGetLog };
 
 struct SqlRow {
   Sql id;
@@ -24,7 +24,6 @@ constexpr std::array<SqlRow, kGetLog + 1> kSql = {{
     {kListAgents,
      "SELECT id, uid, created, manifest, name FROM agent WHERE namespace = ?1 AND name > ?2 ORDER "
      "BY name LIMIT ?3"},
-    {kOtherAgent, "SELECT namespace, name FROM agent WHERE (namespace, name) <> (?1, ?2) LIMIT 1"},
     {kGetItem,
      "SELECT value, content_type, version FROM item WHERE agent = ?1 AND kind = ?2 AND key = ?3"},
     {kListItems,
@@ -102,16 +101,6 @@ Result<Page<AgentRow, std::string>> Reader::list_agents(const std::string& names
                           from_micros(query->integer(2)),
                           std::string(query->text(3))});
   }
-}
-
-Result<std::optional<AgentId>> Reader::other_agent(const AgentId& id) {
-  const std::lock_guard lock(mutex_);
-  Use query(statements_[kOtherAgent]);
-  query->bind(1, id.namespace_name).bind(2, id.name);
-  auto row = query->step();
-  if (!row) return row.error();
-  if (!*row) return std::optional<AgentId>();
-  return std::optional<AgentId>({std::string(query->text(0)), std::string(query->text(1))});
 }
 
 Result<std::optional<KvValue>> Reader::get_kv(AgentKey agent, const std::string& key) {

@@ -36,8 +36,6 @@ class Reader {
   // By name, after `after`.
   Result<Page<AgentRow, std::string>> list_agents(const std::string& namespace_name,
                                                   const std::string& after, int limit);
-  // An agent that is not `id`, if the database holds one.
-  Result<std::optional<AgentId>> other_agent(const AgentId& id);
 
   Result<std::optional<KvValue>> get_kv(AgentKey agent, const std::string& key);
   // By key, in order of bytes, after `after`.

@@ -10,13 +10,19 @@ namespace {
 
 constexpr const char* kFile = "agents.db";
 
-Result<void> check_owner(Reader& reader, const AgentId& only) {
-  auto other = reader.other_agent(only);
-  if (!other) return other.error();
-  if (!*other) return {};
+// Before the schema is brought up to date, so that another agent's database is left as it is.
+Result<void> check_owner(sqlite::Database& db, const AgentId& only) {
+  auto query =
+      db.prepare("SELECT namespace, name FROM agent WHERE (namespace, name) <> (?1, ?2) LIMIT 1");
+  // A new file has no agents, and what a newer schema has instead of this table is refused there.
+  if (!query) return query.error().code == Code::kInternal ? Result<void>() : query.error();
+  auto row = query->bind(1, only.namespace_name).bind(2, only.name).step();
+  if (!row) return row.error();
+  if (!*row) return {};
+  const AgentId other{std::string(query->text(0)), std::string(query->text(1))};
   return make_error(
       Code::kConflict, "WrongAgent",
-      "the database must be of agent " + to_string(only) + " but is of " + to_string(**other));
+      "the database must be of agent " + to_string(only) + " but is of " + to_string(other));
 }
 
 std::int64_t file_size(const std::string& path) {
@@ -46,15 +52,15 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options, WriterHooks hoo
   auto db = sqlite::Database::open(
       store->path_, {.busy_timeout = std::chrono::milliseconds(1000), .vfs = options.vfs});
   if (!db) return db.error();
+  if (options.only) {
+    if (auto done = check_owner(*db, *options.only); !done) return done.error();
+  }
   if (auto done = prepare_writer(*db); !done) return done.error();
   auto read_db = sqlite::Database::open(store->path_, {.read_only = true, .vfs = options.vfs});
   if (!read_db) return read_db.error();
   auto reader = Reader::open(std::move(*read_db));
   if (!reader) return reader.error();
   store->reader_.emplace(std::move(*reader));
-  if (options.only) {
-    if (auto done = check_owner(*store->reader_, *options.only); !done) return done.error();
-  }
   auto epoch = raise_epoch(*db);
   if (!epoch) return epoch.error();
   store->epoch_ = *epoch;

@@ -1,6 +1,6 @@
 // One shard: a data directory with its lock, its database and its epoch, one writer and one reader.
 //
-// Start-up, in order: directory, file system, lock, schema, whose it is, epoch. Nothing is changed
+// Start-up, in order: directory, file system, lock, whose it is, schema, epoch. Nothing is changed
 // in a database that is refused.
 //
 // Thread-safety: can be used from any thread once open.

@@ -40,7 +40,6 @@ TEST_F(ReaderTest, finds_nothing_where_nothing_is) {
   EXPECT_FALSE(reader->get_kv(1, "k").value());
   EXPECT_TRUE(reader->list_kv(1, "", "", 10).value().items.empty());
   EXPECT_TRUE(reader->list_log(1, 0, 10).value().items.empty());
-  EXPECT_FALSE(reader->other_agent({"default", "a"}).value());
 }
 
 TEST_F(ReaderTest, lists_keys_by_prefix_and_page) {
@@ -98,12 +97,6 @@ TEST_F(ReaderTest, walks_an_agents_log_from_its_newest_record) {
   EXPECT_EQ(rest.items[1].tick, 1);
   EXPECT_FALSE(rest.next);
   EXPECT_EQ(reader->list_log(other, newest, 3).error().code, Code::kNotFound);
-}
-
-TEST_F(ReaderTest, tells_an_agent_that_does_not_belong) {
-  apply(put_agent("a"));
-  EXPECT_FALSE(reader->other_agent({"default", "a"}).value());
-  EXPECT_EQ(reader->other_agent({"team", "a"}).value(), (AgentId{"default", "a"}));
 }
 
 }  // namespace
