@@ -117,6 +117,8 @@ class ApiServer:
 def remove_abandoned() -> None:
     """Folders of servers whose owner was killed before it could remove them."""
     for folder in pathlib.Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        if not os.access(folder, os.R_OK | os.X_OK):
+            continue  # another user's
         owner = processes.read_pid_file(folder / OWNER)
         if owner is not None and not processes.alive(owner):
             shutil.rmtree(folder, ignore_errors=True)
