@@ -16,13 +16,9 @@ kube::Store& store_of(Stores& stores, const kube::Resource& resource) {
 }
 
 // Errors that pass by themselves are retried in silence; a refusal is shown to the user as well.
-std::optional<Failure> refusal(const Error& error) {
+std::optional<Finding> refusal(const Error& error) {
   if (error.code != Code::kInvalidRequest && error.code != Code::kUnauthorized) return std::nullopt;
-  const std::string message =
-      "the API server refuses a child object: " + shorten(error.detail, 512);
-  if (error.detail.find("exceeded quota") != std::string::npos)
-    return Failure{"QuotaExceeded", message};
-  return Failure{"ApplyRefused", message};
+  return refusal_finding("a child object", error.detail, "ApplyRefused");
 }
 
 }  // namespace

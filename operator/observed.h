@@ -10,10 +10,13 @@
 
 namespace oa::op {
 
-// A write that the API server refused, as the reason and message of a condition.
-struct Failure {
-  std::string reason;  // QuotaExceeded, ApplyRefused
+// A reason (one word, for programs) and a message (a sentence, for people). Messages hold nothing
+// that changes from look to look, so that an unchanged agent has an unchanged status.
+struct Finding {
+  std::string reason;
   std::string message;
+
+  bool operator==(const Finding&) const = default;
 };
 
 struct Observed {
@@ -26,7 +29,7 @@ struct Observed {
   // Why the StatefulSet's pod could not be created, in the API server's words.
   std::optional<std::string> pod_refusal;
   // What went wrong when the last plan was executed.
-  std::optional<Failure> failure;
+  std::optional<Finding> failure;
 };
 
 }  // namespace oa::op

@@ -80,12 +80,6 @@ std::optional<Finding> pod_trouble(const kube::Object& pod) {
   return std::nullopt;
 }
 
-Finding refusal_finding(const std::string& text) {
-  const std::string message = "the API server refuses the pod: " + shorten(text, 512);
-  if (text.find("exceeded quota") != std::string::npos) return {"QuotaExceeded", message};
-  return {"PodRefused", message};
-}
-
 std::optional<Finding> unschedulable(const Observed& seen) {
   if (!seen.pod) return std::nullopt;
   const auto scheduled = seen.pod->condition("PodScheduled");
@@ -98,7 +92,7 @@ std::optional<Finding> unschedulable(const Observed& seen) {
 std::optional<Finding> find_blocker(const Facts& facts) {
   if (!facts.spec) return Finding{"InvalidSpec", facts.spec.error().detail};
   if (facts.conflict) return facts.conflict;
-  if (facts.seen.failure) return Finding{facts.seen.failure->reason, facts.seen.failure->message};
+  if (facts.seen.failure) return facts.seen.failure;
   if (facts.lifecycle.activity == Activity::kSuspended || facts.predecessor) return std::nullopt;
   return find_trouble(facts.seen);
 }
@@ -197,8 +191,14 @@ std::optional<json> find_condition(const json& status, const std::string& type) 
 
 std::optional<Finding> find_trouble(const Observed& seen) {
   if (seen.pod) return seen.pod->deleting() ? std::nullopt : pod_trouble(*seen.pod);
-  if (seen.pod_refusal) return refusal_finding(*seen.pod_refusal);
+  if (seen.pod_refusal) return refusal_finding("the pod", *seen.pod_refusal, "PodRefused");
   return std::nullopt;
+}
+
+Finding refusal_finding(const std::string& what, const std::string& words, const char* otherwise) {
+  const bool quota = words.find("exceeded quota") != std::string::npos;
+  return {quota ? "QuotaExceeded" : otherwise,
+          "the API server refuses " + what + ": " + shorten(words, 512)};
 }
 
 bool pod_ready(const std::optional<kube::Object>& pod) {

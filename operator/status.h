@@ -17,15 +17,6 @@
 
 namespace oa::op {
 
-// A reason (one word, for programs) and a message (a sentence, for people). Messages hold nothing
-// that changes from look to look, so that an unchanged agent has an unchanged status.
-struct Finding {
-  std::string reason;
-  std::string message;
-
-  bool operator==(const Finding&) const = default;
-};
-
 struct Facts {
   const Observed& seen;
   const Result<AgentSpec>& spec;
@@ -39,6 +30,10 @@ struct Facts {
 // OutOfMemory, WrongAgent, DatabaseTooNew, DataDirectoryLocked, QuotaExceeded, PodRefused. Nothing
 // for a healthy or starting pod.
 std::optional<Finding> find_trouble(const Observed& seen);
+
+// What the API server's words of refusing `what` ("the pod") come to: QuotaExceeded, or
+// `otherwise`.
+Finding refusal_finding(const std::string& what, const std::string& words, const char* otherwise);
 
 bool pod_ready(const std::optional<kube::Object>& pod);
 

@@ -149,7 +149,7 @@ std::vector<Case> cases() {
       "pods=1";
   add("quota_exceeded", quota);
   Observed refused = only(agent);
-  refused.failure = Failure{"ApplyRefused", "the API server refuses a child object: no"};
+  refused.failure = Finding{"ApplyRefused", "the API server refuses a child object: no"};
   add("apply_refused", refused);
   add("invalid_spec", only(with(agent, "/spec/config/maxTickDuration", "soon")));
 
