@@ -1,6 +1,9 @@
 #include "core/agent.h"
 
+#include <cstdlib>
+#include <initializer_list>
 #include <regex>
+#include <utility>
 
 #include "core/agent_schema.h"
 #include "core/text.h"
@@ -73,28 +76,145 @@ std::string quantity_text(const Json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-Quantities quantities(const Json& spec, const char* key) {
+Duration duration_at(const Json& object, const char* key) {
+  return parse_duration(object.at(key).get<std::string>()).value();
+}
+
+std::int64_t bytes_at(const Json& object, const char* key) {
+  return parse_quantity(quantity_text(object.at(key))).value();
+}
+
+// The enumerator whose wire name is written there; the tables name all that the schema lets pass.
+template <typename Enum>
+Enum enum_at(const Json& object, const char* key,
+             std::initializer_list<std::pair<const char*, Enum>> names) {
+  for (const auto& [name, value] : names) {
+    if (object.at(key) == name) return value;
+  }
+  std::abort();
+}
+
+Quantities quantities(const Json& owner, const char* key) {
   Quantities out;
-  const auto resources = spec.find("resources");
-  if (resources == spec.end() || !resources->contains(key)) return out;
+  const auto resources = owner.find("resources");
+  if (resources == owner.end() || !resources->contains(key)) return out;
   for (const auto& [name, amount] : resources->at(key).items()) out[name] = quantity_text(amount);
   return out;
 }
 
-// `spec` must be valid and hold its defaults.
+// The functions below read what is valid and holds its defaults.
+
+InboxConfig read_inbox(const Json& inbox) {
+  return {
+      .capacity = inbox.at("capacity").get<std::int64_t>(),
+      .overflow = enum_at<InboxOverflow>(inbox, "overflow",
+                                         {{"DeadLetter", InboxOverflow::kDeadLetter},
+                                          {"DropOldest", InboxOverflow::kDropOldest},
+                                          {"RejectNew", InboxOverflow::kRejectNew}}),
+      .order = enum_at<InboxOrder>(
+          inbox, "order", {{"Strict", InboxOrder::kStrict}, {"Relaxed", InboxOrder::kRelaxed}})};
+}
+
+BudgetConfig read_budget(const Json& config) {
+  BudgetConfig out;
+  const auto budget = config.find("budget");
+  if (budget == config.end()) return out;
+  if (budget->contains("ticksPerDay"))
+    out.ticks_per_day = budget->at("ticksPerDay").get<std::int64_t>();
+  if (budget->contains("bytesPerDay")) out.bytes_per_day = bytes_at(*budget, "bytesPerDay");
+  if (budget->contains("iterationsPerDay"))
+    out.iterations_per_day = budget->at("iterationsPerDay").get<std::int64_t>();
+  return out;
+}
+
+AgentConfig read_config(const Json& config) {
+  const Json& retry = config.at("retry");
+  const Json& retention = config.at("retention");
+  return {.max_tick_duration = duration_at(config, "maxTickDuration"),
+          .max_storage_bytes = bytes_at(config, "maxStorageBytes"),
+          .max_iterations = config.at("maxIterations").get<int>(),
+          .inbox = read_inbox(config.at("inbox")),
+          .retry = {.max_attempts = retry.at("maxAttempts").get<int>(),
+                    .max_age = duration_at(retry, "maxAge"),
+                    .first_backoff = duration_at(retry, "firstBackoff"),
+                    .max_backoff = duration_at(retry, "maxBackoff")},
+          .budget = read_budget(config),
+          .retention = {.audit_age = duration_at(retention, "auditAge"),
+                        .audit_bytes = bytes_at(retention, "auditBytes"),
+                        .event_age = duration_at(retention, "eventAge"),
+                        .event_bytes = bytes_at(retention, "eventBytes")}};
+}
+
+std::vector<std::string> texts(const Json& owner, const char* key) {
+  return owner.value(key, std::vector<std::string>());
+}
+
+SecretKeyRef read_secret(const Json& ref) {
+  return {.name = ref.at("name").get<std::string>(), .key = ref.at("key").get<std::string>()};
+}
+
+HandlerSpec read_handler(const Json& spec) {
+  const Json handler = spec.value("handler", Json::object());
+  if (handler.contains("http"))
+    return HttpHandler{.url = handler.at("http").at("url").get<std::string>()};
+  if (!handler.contains("container")) return NotebookHandler{};
+  const Json& container = handler.at("container");
+  ContainerHandler out{.image = container.at("image").get<std::string>(),
+                       .port = container.at("port").get<int>(),
+                       .requests = quantities(container, "requests"),
+                       .limits = quantities(container, "limits"),
+                       .command = texts(container, "command"),
+                       .args = texts(container, "args")};
+  for (const Json& variable : container.value("env", Json::array())) {
+    EnvVariable& read = out.env.emplace_back();
+    read.name = variable.at("name").get<std::string>();
+    if (variable.contains("valueFrom")) {
+      read.value = read_secret(variable.at("valueFrom").at("secretKeyRef"));
+    } else {
+      read.value = variable.value("value", "");
+    }
+  }
+  return out;
+}
+
+Schedule read_schedule(const Json& schedule) {
+  return {.name = schedule.at("name").get<std::string>(),
+          .cron = schedule.at("cron").get<std::string>(),
+          .time_zone = schedule.at("timeZone").get<std::string>(),
+          .payload = schedule.value("payload", Json()),
+          .missed = enum_at<MissedPolicy>(schedule, "missed",
+                                          {{"FireOnce", MissedPolicy::kFireOnce},
+                                           {"FireAll", MissedPolicy::kFireAll},
+                                           {"Skip", MissedPolicy::kSkip}})};
+}
+
+WebhookSource read_webhook(const Json& webhook) {
+  return {.source = webhook.at("source").get<std::string>(),
+          .scheme = enum_at<WebhookScheme>(webhook, "scheme",
+                                           {{"GitHub", WebhookScheme::kGitHub},
+                                            {"Stripe", WebhookScheme::kStripe},
+                                            {"Slack", WebhookScheme::kSlack},
+                                            {"StandardWebhooks", WebhookScheme::kStandardWebhooks},
+                                            {"HmacSha256", WebhookScheme::kHmacSha256}}),
+          .secret = read_secret(webhook.at("secretRef")),
+          .tolerance = duration_at(webhook, "tolerance")};
+}
+
 AgentSpec read_spec(const Json& spec) {
-  const Json& config = spec.at("config");
   const Json& storage = spec.at("storage");
   AgentSpec out;
   if (spec.contains("image")) out.image = spec.at("image").get<std::string>();
   out.image_pull_policy = spec.at("imagePullPolicy").get<std::string>();
   out.replicas = spec.at("replicas").get<int>();
-  out.config.max_tick_duration =
-      parse_duration(config.at("maxTickDuration").get<std::string>()).value();
-  out.config.max_storage_bytes =
-      parse_quantity(quantity_text(config.at("maxStorageBytes"))).value();
-  out.drain_timeout =
-      parse_duration(spec.at("lifecycle").at("drainTimeout").get<std::string>()).value();
+  out.config = read_config(spec.at("config"));
+  out.handler = read_handler(spec);
+  out.drain_timeout = duration_at(spec.at("lifecycle"), "drainTimeout");
+  for (const Json& schedule : spec.value("schedules", Json::array()))
+    out.schedules.push_back(read_schedule(schedule));
+  for (const Json& webhook : spec.value("webhooks", Json::array()))
+    out.webhooks.push_back(read_webhook(webhook));
+  if (spec.contains("callbacks"))
+    out.callback_secret = read_secret(spec.at("callbacks").at("secretRef"));
   out.requests = quantities(spec, "requests");
   out.limits = quantities(spec, "limits");
   out.storage.size = quantity_text(storage.at("size"));

@@ -1,7 +1,9 @@
 #include "core/agent_schema.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "core/text.h"
 #include "core/wire.h"
@@ -40,29 +42,168 @@ Field quantities(std::string name, std::string description) {
                          "An amount such as 500m of cpu, 1Gi of memory or 1 of nvidia.com/gpu."}}};
 }
 
-Field config() {
-  return {.name = "config",
+Field count(std::string name, std::string description, Json default_value, std::int64_t maximum) {
+  return {.name = std::move(name),
+          .kind = Kind::kInteger,
+          .description = std::move(description),
+          .default_value = std::move(default_value),
+          .minimum = 1,
+          .maximum = maximum};
+}
+
+Field duration(std::string name, std::string description, Json default_value, std::int64_t minimum,
+               std::int64_t maximum) {
+  return {.name = std::move(name),
+          .kind = Kind::kDuration,
+          .description = std::move(description),
+          .default_value = std::move(default_value),
+          .minimum = minimum,
+          .maximum = maximum};
+}
+
+Field bytes(std::string name, std::string description, Json default_value, std::int64_t minimum) {
+  return {.name = std::move(name),
+          .kind = Kind::kQuantity,
+          .description = std::move(description),
+          .default_value = std::move(default_value),
+          .minimum = minimum};
+}
+
+Field choice(std::string name, std::string description, Json default_value,
+             std::vector<std::string> names) {
+  return {.name = std::move(name),
+          .kind = Kind::kString,
+          .description = std::move(description),
+          .default_value = std::move(default_value),
+          .enumeration = std::move(names)};
+}
+
+Field inbox() {
+  return {.name = "inbox",
           .kind = Kind::kObject,
-          .description = "Limits on the agent's work.",
+          .description = "Messages, events and jobs that were accepted and wait for their tick.",
           .default_value = Json::object(),
           .fields = {
-              {.name = "maxTickDuration",
-               .kind = Kind::kDuration,
-               .description = "How long one run of the handler may take, such as 30s or 5m. A tick "
-                              "that takes longer fails "
-                              "and changes nothing. Default 30s; 100ms to 24h.",
-               .default_value = "30s",
-               .minimum = 100,
-               .maximum = 24 * kHour},
-              {.name = "maxStorageBytes",
-               .kind = Kind::kQuantity,
-               .description =
-                   "How many bytes of state and keys the agent may store, such as 1Gi. A tick that "
-                   "would exceed "
-                   "it fails with LIMIT_EXCEEDED and changes nothing. Default 1Gi; at least 64Ki.",
-               .default_value = "1Gi",
-               .minimum = 64 * 1024},
+              count("capacity", "How many envelopes may wait. Default 1000; 1 to 100000.", 1000,
+                    100'000),
+              choice("overflow",
+                     "What happens to an envelope that finds the inbox full: DeadLetter puts it "
+                     "among the dead letters, DropOldest puts the one that waits longest there and "
+                     "takes it in, RejectNew refuses it with RATE_LIMITED. Default DeadLetter.",
+                     "DeadLetter", {"DeadLetter", "DropOldest", "RejectNew"}),
+              choice("order",
+                     "Strict: an envelope that waits for a retry holds back later ones of the same "
+                     "source and sender. Relaxed: it holds back nothing. Default Strict.",
+                     "Strict", {"Strict", "Relaxed"}),
           }};
+}
+
+constexpr const char* kFirstBackoff = "100ms";
+constexpr const char* kMaxBackoff = "30s";
+
+bool backoff_grows(const Json& retry) {
+  const auto read = [&](const char* key, const char* otherwise) {
+    const auto found = retry.find(key);
+    const bool set = found != retry.end() && !found->is_null();
+    return parse_duration(set ? found->get<std::string>() : otherwise).value();
+  };
+  return read("firstBackoff", kFirstBackoff) <= read("maxBackoff", kMaxBackoff);
+}
+
+Field retry() {
+  return {
+      .name = "retry",
+      .kind = Kind::kObject,
+      .description =
+          "How often a failed message, alarm, event or job is tried again before it "
+          "becomes a dead letter. A request is tried again until its caller's "
+          "deadline.",
+      .default_value = Json::object(),
+      .fields =
+          {
+              count("maxAttempts", "Attempts, the first one counted. Default 6; 1 to 100.", 6, 100),
+              duration("maxAge",
+                       "How long after the first attempt another one may begin. Default 10m; "
+                       "1s to 24h.",
+                       "10m", kSecond, 24 * kHour),
+              duration("firstBackoff",
+                       "The pause before the second attempt; each further pause is twice as "
+                       "long, with jitter. Default 100ms; 1ms to 1h.",
+                       kFirstBackoff, 1, kHour),
+              duration("maxBackoff", "The longest pause. Default 30s; 1ms to 24h.", kMaxBackoff, 1,
+                       24 * kHour),
+          },
+      .rules = {{"duration(self.firstBackoff) <= duration(self.maxBackoff)",
+                 "not have a firstBackoff longer than its maxBackoff", backoff_grows}}};
+}
+
+Field budget() {
+  constexpr std::int64_t kMany = 1'000'000'000;
+  return {.name = "budget",
+          .kind = Kind::kObject,
+          .description =
+              "What the agent may use on one day (UTC). What would exceed it fails with "
+              "LIMIT_EXCEEDED and changes nothing.",
+          .fields = {
+              count("ticksPerDay", "Ticks a day. Absent means unbounded; 1 to 1000000000.", nullptr,
+                    kMany),
+              bytes("bytesPerDay",
+                    "Bytes that ticks write a day, such as 10Gi. Absent means unbounded; at least "
+                    "1Ki.",
+                    nullptr, 1024),
+              count("iterationsPerDay",
+                    "Model and tool rounds a day. Absent means unbounded; 1 to 1000000000.",
+                    nullptr, kMany),
+          }};
+}
+
+Field retention() {
+  constexpr std::int64_t kTenYears = 10 * 365 * 24 * kHour;
+  return {
+      .name = "retention",
+      .kind = Kind::kObject,
+      .description = "How long records are kept. The oldest go first.",
+      .default_value = Json::object(),
+      .fields = {
+          duration("auditAge", "How long the record of a tick is kept. Default 720h; 1s to 87600h.",
+                   "720h", kSecond, kTenYears),
+          bytes("auditBytes",
+                "How many bytes the records of ticks may take together. Default 64Mi; at least "
+                "64Ki.",
+                "64Mi", 64 * 1024),
+          duration("eventAge",
+                   "How long an event is kept for clients that resume a stream. Default 24h; "
+                   "1s to 87600h.",
+                   "24h", kSecond, kTenYears),
+          bytes("eventBytes",
+                "How many bytes those events may take together. Default 16Mi; at least 64Ki.",
+                "16Mi", 64 * 1024),
+      }};
+}
+
+Field config() {
+  return {
+      .name = "config",
+      .kind = Kind::kObject,
+      .description = "Limits on the agent's work.",
+      .default_value = Json::object(),
+      .fields = {
+          duration("maxTickDuration",
+                   "How long one run of the handler may take, such as 30s or 5m. A tick that takes "
+                   "longer fails and changes nothing. Default 30s; 100ms to 24h.",
+                   "30s", 100, 24 * kHour),
+          bytes("maxStorageBytes",
+                "How many bytes of state and keys the agent may store, such as 1Gi. A tick that "
+                "would exceed it fails with LIMIT_EXCEEDED and changes nothing. Default 1Gi; at "
+                "least 64Ki.",
+                "1Gi", 64 * 1024),
+          count("maxIterations", "Model and tool rounds in one tick. Default 10; 1 to 1000.", 10,
+                1000),
+          inbox(),
+          retry(),
+          budget(),
+          retention(),
+      }};
 }
 
 Field lifecycle() {
@@ -81,15 +222,14 @@ Field lifecycle() {
                .maximum = kHour}}};
 }
 
-Field resources() {
+Field resources(std::string description) {
   return {
       .name = "resources",
       .kind = Kind::kObject,
-      .description = "CPU, memory and devices of the agent's container, as in a pod.",
-      .fields = {quantities(
-                     "requests",
-                     "What the scheduler sets aside for the agent. Absent means what limits say."),
-                 quantities("limits", "What the agent may use at most. Absent means no limit.")},
+      .description = std::move(description),
+      .fields = {quantities("requests",
+                            "What the scheduler sets aside for it. Absent means what limits say."),
+                 quantities("limits", "What it may use at most. Absent means no limit.")},
       .rules = {
           {"!has(self.requests) || !has(self.limits) || self.requests.all(k, !(k in self.limits) "
            "|| "
@@ -149,20 +289,263 @@ Field storage() {
                      "not have its storageClass changed after the agent was created"}}};
 }
 
+Field image(std::string description, bool required) {
+  return {.name = "image",
+          .kind = Kind::kString,
+          .description = std::move(description),
+          .required = required,
+          .max_length = 512,
+          .pattern = "^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$",
+          .pattern_must = "be an image reference such as openagents/agent-runtime:latest"};
+}
+
+// A name that is also a part of URLs and envelope ids.
+Field label(std::string name, std::string description) {
+  return {.name = std::move(name),
+          .kind = Kind::kString,
+          .description = std::move(description),
+          .required = true,
+          .max_length = 63,
+          .pattern = std::string(wire::kNamespacePattern),
+          .pattern_must = std::string(wire::kNamespaceMust)};
+}
+
+Field secret_ref(std::string name, std::string description) {
+  return {.name = std::move(name),
+          .kind = Kind::kObject,
+          .description = std::move(description),
+          .required = true,
+          .fields = {
+              {.name = "name",
+               .kind = Kind::kString,
+               .description = "Name of the Secret.",
+               .required = true,
+               .max_length = 253,
+               .pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+               .pattern_must = "be the name of a Secret: lower-case letters, digits, '-' and '.'"},
+              {.name = "key",
+               .kind = Kind::kString,
+               .description = "Key in that Secret.",
+               .required = true,
+               .max_length = 253,
+               .pattern = "^[.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$",
+               .pattern_must = "be a key of a Secret: letters, digits, '-', '_' and '.', not "
+                               "beginning with '..'"},
+          }};
+}
+
+Field texts(std::string name, std::string description) {
+  return {.name = std::move(name),
+          .kind = Kind::kList,
+          .description = std::move(description),
+          .max_length = 64,
+          .items = {{.kind = Kind::kString,
+                     .description = "One word, of at most 4096 characters.",
+                     .max_length = 4096}}};
+}
+
+bool given(const Json& object, const char* key) {
+  return object.contains(key) && !object.at(key).is_null();
+}
+
+bool has_one_value(const Json& variable) {
+  return !given(variable, "value") || !given(variable, "valueFrom");
+}
+
+Field environment() {
+  return {
+      .name = "env",
+      .kind = Kind::kList,
+      .description = "Environment of the container. At most 100 variables.",
+      .max_length = 100,
+      .items =
+          {{.kind = Kind::kObject,
+            .description = "One variable.",
+            .fields = {{.name = "name",
+                        .kind = Kind::kString,
+                        .description = "Its name, of at most 253 characters.",
+                        .required = true,
+                        .max_length = 253,
+                        .pattern = "^[-._a-zA-Z][-._a-zA-Z0-9]*$",
+                        .pattern_must = "be the name of a variable: letters, digits, '_', '-' and "
+                                        "'.', not beginning with a digit"},
+                       {.name = "value",
+                        .kind = Kind::kString,
+                        .description = "Its value, of at most 4096 characters. Absent without "
+                                       "valueFrom means empty.",
+                        .max_length = 4096},
+                       {.name = "valueFrom",
+                        .kind = Kind::kObject,
+                        .description = "Where its value is found.",
+                        .fields = {secret_ref("secretKeyRef",
+                                              "A value of a Secret in the agent's namespace.")}}},
+            .rules = {{"!has(self.value) || !has(self.valueFrom)",
+                       "not have both value and valueFrom", has_one_value}}}},
+      .list_map_key = "name"};
+}
+
+// They share the network of one pod.
+bool is_free_port(const Json& port) {
+  static const std::set<std::int64_t> kTaken = {8079, 8080, 8081, 9090, 9464};
+  return !kTaken.contains(port.get<std::int64_t>());
+}
+
+Field container_handler() {
+  return {.name = "container",
+          .kind = Kind::kObject,
+          .description =
+              "A container beside the runtime, in the same pod. The runtime posts each "
+              "tick to http://127.0.0.1:{port}/tick.",
+          .fields = {
+              image("The container's image. At most 512 characters.", true),
+              {.name = "port",
+               .kind = Kind::kInteger,
+               .description = "The TCP port that it listens on. Default 9000; 1 to 65535, but for "
+                              "the runtime's own 8079, 8080, 8081, 9090 and 9464.",
+               .default_value = 9000,
+               .minimum = 1,
+               .maximum = 65535,
+               .rules = {{"!(self in [8079, 8080, 8081, 9090, 9464])",
+                          "not be one of the runtime's own ports 8079, 8080, 8081, 9090 and 9464",
+                          is_free_port}}},
+              environment(),
+              resources("CPU, memory and devices of the container, as in a pod."),
+              texts("command", "Its entry point, at most 64 words. Absent means the image's."),
+              texts("args", "Arguments of its entry point, at most 64. Absent means the image's."),
+          }};
+}
+
+bool is_one_handler(const Json& handler) {
+  return !given(handler, "container") || !given(handler, "http");
+}
+
+Field handler() {
+  return {.name = "handler",
+          .kind = Kind::kObject,
+          .description =
+              "The agent's logic: at most one of container and http. Absent means the "
+              "built-in notebook, which remembers notes.",
+          .fields = {container_handler(),
+                     {.name = "http",
+                      .kind = Kind::kObject,
+                      .description = "A server elsewhere. The runtime posts each tick to its URL.",
+                      .fields = {{.name = "url",
+                                  .kind = Kind::kString,
+                                  .description = "Where ticks are posted, such as "
+                                                 "http://my-logic.default.svc/tick. At most 2048 "
+                                                 "characters.",
+                                  .required = true,
+                                  .max_length = 2048,
+                                  .pattern = "^https?://[^/?#@\\s]+([/?][^#\\s]*)?$",
+                                  .pattern_must = "be an http or https URL such as "
+                                                  "http://my-logic.default.svc/tick, without user "
+                                                  "and fragment"}}}},
+          .rules = {{"!has(self.container) || !has(self.http)", "not have both container and http",
+                     is_one_handler}}};
+}
+
+constexpr std::size_t kMaxSchedulesBytes = 128 * 1024;
+
+// The spec reaches the runtime as an annotation of the pod, and Kubernetes allows an object 256 KiB
+// of annotations.
+bool fits_an_annotation(const Json& schedules) {
+  return dump(schedules).size() <= kMaxSchedulesBytes;
+}
+
+Field schedules() {
+  return {.name = "schedules",
+          .kind = Kind::kList,
+          .description =
+              "Times at which the agent runs by itself. At most 100, and 128Ki bytes as "
+              "JSON together.",
+          .max_length = 100,
+          .items = {{.kind = Kind::kObject,
+                     .description = "One schedule.",
+                     .fields =
+                         {
+                             label("name", "Its name, of at most 63 characters."),
+                             {.name = "cron",
+                              .kind = Kind::kCron,
+                              .description =
+                                  "When it fires: minute, hour, day of month, month and day of "
+                                  "week, such as 0 9 * * 1, or one of @hourly, @daily, @midnight, "
+                                  "@weekly, @monthly, @yearly and @annually. At most 256 "
+                                  "characters.",
+                              .required = true,
+                              .max_length = 256},
+                             {.name = "timeZone",
+                              .kind = Kind::kString,
+                              .description = "The IANA time zone that the cron expression is read "
+                                             "in, such as Europe/Stockholm. Default UTC; at most "
+                                             "64 characters.",
+                              .default_value = "UTC",
+                              .max_length = 64,
+                              .pattern = "^[A-Za-z][-+_A-Za-z0-9]*(/[A-Za-z0-9][-+_A-Za-z0-9]*)*$",
+                              .pattern_must =
+                                  "be the name of an IANA time zone such as Europe/Stockholm"},
+                             {.name = "payload",
+                              .kind = Kind::kAny,
+                              .description = "What the tick is given: any JSON. Absent means null; "
+                                             "at most 16Ki bytes.",
+                              .max_length = 16 * 1024},
+                             choice("missed",
+                                    "What happens after times that passed while the agent could "
+                                    "not run: FireOnce runs it once and says how many there were, "
+                                    "FireAll once for each of the last 100, Skip not at all. "
+                                    "Default FireOnce.",
+                                    "FireOnce", {"FireOnce", "FireAll", "Skip"}),
+                         }}},
+          .list_map_key = "name",
+          .rules = {{"", "take at most 128Ki bytes as JSON together", fits_an_annotation}}};
+}
+
+Field webhooks() {
+  return {
+      .name = "webhooks",
+      .kind = Kind::kList,
+      .description = "Who may post to /webhooks/{source}. At most 50.",
+      .max_length = 50,
+      .items = {{.kind = Kind::kObject,
+                 .description = "One sender.",
+                 .fields =
+                     {
+                         label("source", "Its name in the path, of at most 63 characters."),
+                         {.name = "scheme",
+                          .kind = Kind::kString,
+                          .description = "How it signs: GitHub, Stripe, Slack, StandardWebhooks "
+                                         "(standardwebhooks.com) or HmacSha256.",
+                          .required = true,
+                          .enumeration = {"GitHub", "Stripe", "Slack", "StandardWebhooks",
+                                          "HmacSha256"}},
+                         secret_ref("secretRef",
+                                    "The shared secret that it signs with: a value of "
+                                    "a Secret in the agent's namespace."),
+                         duration("tolerance",
+                                  "How far the signed time may be from now, where the scheme signs "
+                                  "one. Default 5m; 1s to 24h.",
+                                  "5m", kSecond, 24 * kHour),
+                     }}},
+      .list_map_key = "source"};
+}
+
+Field callbacks() {
+  return {.name = "callbacks",
+          .kind = Kind::kObject,
+          .description = "The runtime's calls to the callback URLs of jobs.",
+          .fields = {secret_ref("secretRef",
+                                "The shared secret that they are signed with: a value of a Secret "
+                                "in the agent's namespace.")}};
+}
+
 Field make_spec() {
   return {.name = "spec",
           .kind = Kind::kObject,
           .description = "What the agent should be.",
           .default_value = Json::object(),
           .fields = {
-              {.name = "image",
-               .kind = Kind::kString,
-               .description = "The runtime's image, such as openagents/agent-runtime:latest. "
-                              "Absent means the image that the "
-                              "operator was installed with. At most 512 characters.",
-               .max_length = 512,
-               .pattern = "^[a-zA-Z0-9][-a-zA-Z0-9._:/@]*$",
-               .pattern_must = "be an image reference such as openagents/agent-runtime:latest"},
+              image("The runtime's image, such as openagents/agent-runtime:latest. Absent means "
+                    "the image that the operator was installed with. At most 512 characters.",
+                    false),
               {.name = "imagePullPolicy",
                .kind = Kind::kString,
                .description = "When the node fetches the image: IfNotPresent, Always or Never. "
@@ -178,6 +561,10 @@ Field make_spec() {
                .minimum = 0,
                .maximum = 1},
               config(),
+              handler(),
+              schedules(),
+              webhooks(),
+              callbacks(),
               lifecycle(),
               {.name = "route",
                .kind = Kind::kString,
@@ -185,129 +572,9 @@ Field make_spec() {
                               "straight to its pod. Absent "
                               "means the operator's choice.",
                .enumeration = {"Direct"}},
-              resources(),
+              resources("CPU, memory and devices of the agent's container, as in a pod."),
               storage(),
           }};
-}
-
-Field text(std::string name, std::string description, std::size_t max_length) {
-  return {.name = std::move(name),
-          .kind = Kind::kString,
-          .description = std::move(description),
-          .max_length = max_length};
-}
-
-Field condition() {
-  return {.kind = Kind::kObject,
-          .description = "One fact about the agent.",
-          .fields = {
-              {.name = "type",
-               .kind = Kind::kString,
-               .description = "Ready, StorageReady, Progressing or Degraded.",
-               .required = true,
-               .max_length = 316},
-              {.name = "status",
-               .kind = Kind::kString,
-               .description = "True, False or Unknown.",
-               .required = true,
-               .enumeration = {"True", "False", "Unknown"}},
-              {.name = "reason",
-               .kind = Kind::kString,
-               .description = "Why, as one word for programs, such as PodReady or ImagePull.",
-               .required = true,
-               .max_length = 1024},
-              {.name = "message",
-               .kind = Kind::kString,
-               .description = "Why, as a sentence for people.",
-               .required = true,
-               .max_length = 32768},
-              {.name = "lastTransitionTime",
-               .kind = Kind::kTime,
-               .description = "When status last changed.",
-               .required = true},
-              {.name = "observedGeneration",
-               .kind = Kind::kInteger,
-               .description = "The metadata.generation that this condition was worked out from.",
-               .minimum = 0},
-          }};
-}
-
-Field make_status() {
-  return {.name = "status",
-          .kind = Kind::kObject,
-          .description = "What the agent is, as the operator last saw it.",
-          .fields = {
-              {.name = "observedGeneration",
-               .kind = Kind::kInteger,
-               .description = "The metadata.generation that this status was worked out from.",
-               .minimum = 0},
-              text("phase",
-                   "One word for people: Pending, Running, Suspended, Failed or Terminating. "
-                   "Programs read conditions.",
-                   32),
-              {.name = "replicas",
-               .kind = Kind::kInteger,
-               .description = "Pods of the agent that exist: 0 or 1.",
-               .minimum = 0},
-              text("selector", "The label selector of the agent's pod, for the scale subresource.",
-                   512),
-              {.name = "conditions",
-               .kind = Kind::kList,
-               .description = "Ready: a request will be answered. StorageReady: the disk is bound. "
-                              "Progressing: a change is "
-                              "under way. Degraded: something needs a person.",
-               .max_length = 16,
-               .items = {condition()},
-               .list_map_key = "type"},
-              text("url", "Where the agent answers inside the cluster.", 512),
-              {.name = "storage",
-               .kind = Kind::kObject,
-               .description = "The agent's disk.",
-               .fields = {{.name = "capacity",
-                           .kind = Kind::kQuantity,
-                           .description = "The size that the disk really has."}}},
-          }};
-}
-
-OrderedJson printer_columns() {
-  const auto column = [](const char* name, const char* type, const char* path,
-                         const char* description, int priority) {
-    OrderedJson out = {
-        {"name", name}, {"type", type}, {"jsonPath", path}, {"description", description}};
-    if (priority > 0) out["priority"] = priority;
-    return out;
-  };
-  return OrderedJson::array({
-      column("Phase", "string", ".status.phase", "One word for people", 0),
-      column("Ready", "string", ".status.conditions[?(@.type==\"Ready\")].status",
-             "Whether a request will be answered", 0),
-      column("Reason", "string", ".status.conditions[?(@.type==\"Ready\")].reason",
-             "Why it is ready or not", 0),
-      column("URL", "string", ".status.url", "Where it answers inside the cluster", 1),
-      column("Image", "string", ".spec.image", "The image asked for", 1),
-      column("Storage", "string", ".status.storage.capacity", "Size of its disk", 1),
-      column("Age", "date", ".metadata.creationTimestamp", "Time since it was created", 0),
-  });
-}
-
-OrderedJson root_schema() {
-  OrderedJson root;
-  root["description"] =
-      "A named, durable agent: the operator gives it a pod, a disk and an address, and its runtime "
-      "answers requests and "
-      "keeps what it remembers.";
-  root["type"] = "object";
-  root["x-kubernetes-validations"] = OrderedJson::array(
-      {{{"rule", "self.metadata.name.matches('" + std::string(wire::kNamePattern) + "')"},
-        {"message", "metadata.name must " + std::string(wire::kNameMust)}}});
-  root["properties"] = {
-      {"apiVersion", {{"description", "openagents.com/v1"}, {"type", "string"}}},
-      {"kind", {{"description", "Agent"}, {"type", "string"}}},
-      {"metadata", {{"type", "object"}}},
-      {"spec", schema::to_openapi(agent_spec_schema())},
-      {"status", schema::to_openapi(agent_status_schema())},
-  };
-  return root;
 }
 
 }  // namespace
@@ -315,40 +582,6 @@ OrderedJson root_schema() {
 const Field& agent_spec_schema() {
   static const Field field = make_spec();
   return field;
-}
-
-const Field& agent_status_schema() {
-  static const Field field = make_status();
-  return field;
-}
-
-OrderedJson agent_crd() {
-  const std::string plural(wire::kPlural);
-  OrderedJson version = {{"name", wire::kVersion},
-                         {"served", true},
-                         {"storage", true},
-                         {"subresources",
-                          {{"status", OrderedJson::object()},
-                           {"scale",
-                            {{"specReplicasPath", ".spec.replicas"},
-                             {"statusReplicasPath", ".status.replicas"},
-                             {"labelSelectorPath", ".status.selector"}}}}},
-                         {"additionalPrinterColumns", printer_columns()},
-                         {"schema", {{"openAPIV3Schema", root_schema()}}}};
-  return {{"apiVersion", "apiextensions.k8s.io/v1"},
-          {"kind", "CustomResourceDefinition"},
-          {"metadata", {{"name", plural + "." + std::string(wire::kGroup)}}},
-          {"spec",
-           {{"group", wire::kGroup},
-            {"scope", "Namespaced"},
-            {"names",
-             {{"kind", wire::kKind},
-              {"listKind", "AgentList"},
-              {"plural", plural},
-              {"singular", "agent"},
-              {"shortNames", {"ag"}},
-              {"categories", {"openagents"}}}},
-            {"versions", OrderedJson::array({version})}}}};
 }
 
 }  // namespace oa

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <regex>
+#include <set>
 
+#include "core/cron.h"
 #include "core/text.h"
 
 namespace oa::schema {
@@ -50,6 +52,8 @@ std::string bytes_text(std::int64_t bytes) {
   return std::to_string(bytes) + kUnits[unit];
 }
 
+constexpr const char* kCronMust =
+    "be a cron expression of five fields such as 0 9 * * 1, or one such as @hourly";
 constexpr const char* kQuantityMust = "be a quantity such as 500Mi or 10Gi";
 
 class Validator {
@@ -86,6 +90,13 @@ class Validator {
       case Kind::kTime:
         require(value.is_string() && parse_time(value.get_ref<const std::string&>()).ok(), value,
                 path, "be an RFC 3339 time such as 2026-11-21T08:00:00Z");
+        break;
+      case Kind::kCron:
+        check_cron(field, value, path);
+        break;
+      case Kind::kAny:
+        require(dump(value).size() <= field.max_length, value, path,
+                "take at most " + bytes_text(field.max_length) + " bytes as JSON");
         break;
     }
     if (errors_.size() > before) return;
@@ -129,6 +140,19 @@ class Validator {
     for (std::size_t i = 0; i < value.size() && i < field.max_length; ++i) {
       check(field.items.front(), value[i], path + "[" + std::to_string(i) + "]");
     }
+    if (!field.list_map_key.empty()) check_keys(field, value, path);
+  }
+
+  // Items of a map-like list are told apart by one of their fields, as the API server sees to.
+  void check_keys(const Field& field, const Json& list, const std::string& path) {
+    std::set<Json> seen;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      if (!list[i].is_object() || !list[i].contains(field.list_map_key)) continue;
+      const Json& key = list[i].at(field.list_map_key);
+      require(seen.insert(key).second, key,
+              path + "[" + std::to_string(i) + "]." + field.list_map_key,
+              "differ from that of every other item");
+    }
   }
 
   void check_map(const Field& field, const Json& value, const std::string& path) {
@@ -170,6 +194,20 @@ class Validator {
                                           : Result<Duration>(make_error(Code::kInvalidRequest, ""));
     const bool good = parsed.ok() && in_range(field, parsed->count() / 1000);
     require(good, value, path, duration_must(field));
+  }
+
+  void check_cron(const Field& field, const Json& value, const std::string& path) {
+    if (!require(value.is_string(), value, path, "be text")) return;
+    const std::string& text = value.get_ref<const std::string&>();
+    if (!require(text.size() <= field.max_length, value, path,
+                 "be at most " + std::to_string(field.max_length) + " characters long")) {
+      return;
+    }
+    const auto parsed = parse_cron(text);
+    if (!parsed) {
+      errors_.push_back(
+          {path, shown(value), std::string(kCronMust) + ": " + parsed.error().detail});
+    }
   }
 
   void check_quantity(const Field& field, const Json& value, const std::string& path) {
@@ -229,6 +267,13 @@ void describe_duration(const Field& field, OrderedJson& out) {
   if (field.maximum)
     cel += " && duration(self) <= duration('" + duration_text(*field.maximum) + "')";
   add_rule(out, cel, duration_must(field));
+}
+
+// The API server sees to the shape; the rest is parse_cron's.
+void describe_cron(const Field& field, OrderedJson& out) {
+  out["type"] = "string";
+  out["maxLength"] = field.max_length;
+  add_rule(out, "self.matches('^(@[a-z]+|[-0-9A-Za-z*/,]+([ ]+[-0-9A-Za-z*/,]+){4})$')", kCronMust);
 }
 
 void describe_quantity(const Field& field, OrderedJson& out) {
@@ -327,10 +372,18 @@ OrderedJson to_openapi(const Field& field) {
       out["type"] = "string";
       out["format"] = "date-time";
       break;
+    case Kind::kCron:
+      describe_cron(field, out);
+      break;
+    case Kind::kAny:
+      out["x-kubernetes-preserve-unknown-fields"] = true;
+      break;
   }
   if (!field.default_value.is_null())
     out["default"] = OrderedJson::parse(field.default_value.dump());
-  for (const Rule& rule : field.rules) add_rule(out, rule.cel, rule.must);
+  for (const Rule& rule : field.rules) {
+    if (!rule.cel.empty()) add_rule(out, rule.cel, rule.must);
+  }
   if (field.kind == Kind::kObject) describe_children(field, out);
   return out;
 }

@@ -26,12 +26,14 @@ enum class Kind {
   kQuantity,  // text or integer for core/text.h's parse_quantity; `minimum` and `maximum` in the
               // base unit
   kTime,      // RFC 3339
+  kCron,      // text for core/cron.h's parse_cron
+  kAny,       // any JSON; `max_length` in bytes of its compact text, for the parser alone
 };
 
 // A rule that JSON Schema cannot say: CEL for the API server and, where it can be told from the
 // value alone, the same in C++ for the parser. `must` completes "must ...".
 struct Rule {
-  std::string cel;
+  std::string cel;  // empty: CEL cannot say it either
   std::string must;
   bool (*holds)(const Json&) = nullptr;  // null for rules about changes (`oldSelf`)
 };
@@ -44,8 +46,8 @@ struct Field {
   Json default_value = nullptr;  // null: none
   std::optional<std::int64_t> minimum{};
   std::optional<std::int64_t> maximum{};
-  std::size_t max_length =
-      0;  // of strings in bytes, of lists in items, of maps in entries; 0 only for objects
+  // Of strings in bytes, of lists in items, of maps in entries; 0 for kinds without a size.
+  std::size_t max_length = 0;
   std::string pattern{};       // ECMAScript, anchored
   std::string pattern_must{};  // what the pattern means, completes "must ..."
   std::vector<std::string> enumeration{};

@@ -32,7 +32,8 @@ TEST(AgentTable, describes_every_field_in_sentences) {
 TEST(AgentTable, bounds_every_string_list_and_map) {
   for_each_field_of_the_agent([](const Field& field, const std::string& path) {
     const bool sized = (field.kind == Kind::kString && field.enumeration.empty()) ||
-                       field.kind == Kind::kList || field.kind == Kind::kMap;
+                       field.kind == Kind::kCron || field.kind == Kind::kList ||
+                       field.kind == Kind::kMap || field.kind == Kind::kAny;
     EXPECT_EQ(sized, field.max_length > 0) << path;
   });
 }
