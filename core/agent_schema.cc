@@ -110,7 +110,12 @@ bool backoff_grows(const Json& retry) {
   return read("firstBackoff", kFirstBackoff) <= read("maxBackoff", kMaxBackoff);
 }
 
+// A default of its own for every field: the API server checks the rule against it as it stands.
 Field retry() {
+  const Json defaults = {{"maxAttempts", 6},
+                         {"maxAge", "10m"},
+                         {"firstBackoff", kFirstBackoff},
+                         {"maxBackoff", kMaxBackoff}};
   return {
       .name = "retry",
       .kind = Kind::kObject,
@@ -118,7 +123,7 @@ Field retry() {
           "How often a failed message, alarm, event or job is tried again before it "
           "becomes a dead letter. A request is tried again until its caller's "
           "deadline.",
-      .default_value = Json::object(),
+      .default_value = defaults,
       .fields =
           {
               count("maxAttempts", "Attempts, the first one counted. Default 6; 1 to 100.", 6, 100),
