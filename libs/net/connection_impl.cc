@@ -12,14 +12,13 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 
-#include "libs/net/response_head_impl.h"
-
 namespace oa::net {
 namespace asio = boost::asio;
 namespace {
 
-// After so many reads in a row the other connections get a turn.
+// After so many reads, or writes of a stream, in a row the other connections get a turn.
 constexpr int kReadsPerTurn = 16;
+constexpr int kWritesPerTurn = 16;
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -44,13 +43,21 @@ Awaitable<void> serve(std::shared_ptr<Connection> connection) {
     }
     if (read == Step::kClosed) co_return;
     if (!connection->has_reply()) connection->call_handler();
-    if (!connection->has_reply()) co_await connection->replied();
+    while (connection->awaits_reply()) co_await connection->woken();
     Step written = connection->write_reply();
     while (written == Step::kBlocked) {
       co_await connection->writable();
       written = connection->write_reply();
     }
     if (written == Step::kClosed) co_return;
+    if (connection->open_stream()) {
+      Step streamed = connection->write_stream();
+      while (streamed == Step::kBlocked) {
+        co_await connection->woken();
+        streamed = connection->write_stream();
+      }
+      if (streamed == Step::kClosed) co_return;
+    }
   } while (connection->begin_next());
   while (connection->discard_input() == Step::kBlocked) co_await connection->readable();
 }
@@ -81,6 +88,7 @@ Connection::Connection(Worker& worker, int fd, std::string peer, bool rejected)
 
 Connection::~Connection() {
   ServerState& state = worker_.state();
+  if (stream_) stream_->close();
   if (in_flight_) --state.in_flight;
   state.on_connection_end(rejected_);
 }
@@ -186,6 +194,7 @@ void Connection::call_handler() {
   ++worker_.state().in_flight;
 
   const auto pending = std::make_shared<PendingReply>(worker_.mailbox(), weak_from_this());
+  request.caller = pending;
   const auto& logger = worker_.state().options.logger;
   try {
     worker_.state().handler(std::move(request),
@@ -199,7 +208,7 @@ void Connection::call_handler() {
   pending->abandon();
 }
 
-Awaitable<void> Connection::replied() {
+Awaitable<void> Connection::woken() {
   UseAwaitable token;
   return asio::async_initiate<UseAwaitable, void()>(
       [this](Waiter waiter) { waiter_.emplace(std::move(waiter)); }, token);
@@ -227,16 +236,19 @@ void Connection::wake(Resume resume) {
 
 Connection::Step Connection::write_reply() {
   if (closed_ || !has_reply()) return Step::kClosed;
-  const bool with_body = !no_body_ && has_body(reply_->status);
+  const bool with_body = !no_body_ && has_body(reply_->status) && !reply_->stream;
   std::string_view head;
   if (head_sent_) {
     head = unsent_head_;
   } else {
     keep_alive_ = keep_alive_ && !worker_.draining() &&
                   !same_name(reply_->headers.get("connection"), "close");
+    const Framing framing = reply_framing();
+    if (framing == Framing::kClose) keep_alive_ = false;
     worker_.output().clear();
-    append_head(worker_.output(), *reply_,
-                {keep_alive_, http_1_0_, worker_.date(), worker_.state().options.extra_headers});
+    append_head(
+        worker_.output(), *reply_,
+        {keep_alive_, http_1_0_, worker_.date(), worker_.state().options.extra_headers, framing});
     head_sent_ = true;
     head = worker_.output();
   }
@@ -264,8 +276,131 @@ Connection::Step Connection::write_reply() {
   }
 }
 
+Framing Connection::reply_framing() const {
+  if (!reply_->stream || !has_body(reply_->status)) return Framing::kLength;
+  return http_1_0_ ? Framing::kClose : Framing::kChunked;
+}
+
+// The function that is called is the caller's code, as the handler is.
+bool Connection::open_stream() {
+  if (!reply_->stream || no_body_ || !has_body(reply_->status)) return false;
+  const auto& options = worker_.state().options;
+  stream_ = std::make_shared<BodyStream>(worker_.mailbox(), weak_from_this(), !http_1_0_,
+                                         options.limits.stream_buffer_bytes);
+  if (worker_.draining()) stream_->drain();
+  sent_body_ = 0;
+  try {
+    reply_->stream(make_writer(stream_));
+    return true;
+  } catch (const std::exception& e) {
+    if (options.logger) options.logger->error("stream failed to start", {{"error", e.what()}});
+  } catch (...) {
+    if (options.logger) options.logger->error("stream failed to start");
+  }
+  stream_->abandon();
+  return true;
+}
+
+Connection::Step Connection::write_stream() {
+  for (int i = 0; i < kWritesPerTurn; ++i) {
+    BodyStream::State state = stream_->look();
+    if (closed_ || (client_gone_ && state != BodyStream::State::kEnded)) return Step::kClosed;
+    if (state == BodyStream::State::kBroken) return cut();
+    if (sent_body_ == streamed_.size()) {
+      std::string().swap(streamed_);  // a stream that waits holds no buffer
+      sent_body_ = 0;
+      state = stream_->take(streamed_);
+      if (streamed_.empty() && state == BodyStream::State::kEnded) return Step::kDone;
+      if (streamed_.empty() && state == BodyStream::State::kOpen) return block_on_stream();
+    }
+    const std::string_view left = std::string_view(streamed_).substr(sent_body_);
+    const ssize_t sent = ::send(fd_, left.data(), left.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      return errno == EAGAIN ? block_on_slow_client() : Step::kClosed;
+    }
+    sent_body_ += static_cast<std::size_t>(sent);
+    stream_->on_sent(static_cast<std::size_t>(sent));
+    phase_.reset();  // the client reads: its time starts again
+  }
+  asio::post(worker_.io(), [self = weak_from_this()] {
+    if (const auto open = self.lock()) open->wake(Resume::kNow);
+  });
+  return Step::kBlocked;
+}
+
+Connection::Step Connection::block_on_stream() {
+  worker_.clear_deadline(*this);
+  phase_.reset();
+  watch_input();
+  return Step::kBlocked;
+}
+
+Connection::Step Connection::block_on_slow_client() {
+  if (overdue_ && phase_ == Phase::kWrite) return cut();
+  watch_input();
+  await_output();
+  return phase_ == Phase::kWrite ? Step::kBlocked : block(Phase::kWrite);
+}
+
+// With a reset, by which a client that knows no chunks can tell that the body is not whole, and
+// which frees what the kernel still holds for it.
+Connection::Step Connection::cut() {
+  const linger at_once{1, 0};
+  ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  return Step::kClosed;
+}
+
+void Connection::await_output() {
+  if (std::exchange(output_awaited_, true)) return;
+  descriptor_.async_wait(Descriptor::wait_write,
+                         [self = weak_from_this()](const boost::system::error_code&) {
+                           const auto open = self.lock();
+                           if (!open) return;
+                           open->output_awaited_ = false;
+                           open->wake(Resume::kNow);
+                         });
+}
+
+void Connection::watch_caller(std::weak_ptr<PendingReply> reply) {
+  const auto pending = reply.lock();
+  if (closed_ || !pending || !pending->is_open()) return;
+  watcher_ = std::move(reply);
+  if (client_gone_) return pending->caller_gone();
+  watch_input();
+}
+
+// A client that sends requests ahead is read from until as much waits as one read can bring; after
+// that, its going away is noticed when it is written to.
+void Connection::watch_input() {
+  watching_ = true;
+  if (input_awaited_ || client_gone_ || unread_.size() >= Worker::kInputBytes) return;
+  input_awaited_ = true;
+  descriptor_.async_wait(Descriptor::wait_read,
+                         [self = weak_from_this()](const boost::system::error_code&) {
+                           if (const auto open = self.lock()) open->on_watched_input();
+                         });
+}
+
+void Connection::on_watched_input() {
+  input_awaited_ = false;
+  if (closed_ || !watching_) return;
+  const ssize_t got = ::recv(fd_, worker_.input(), Worker::kInputBytes, MSG_DONTWAIT);
+  if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return on_client_gone();
+  if (got > 0) unread_.append(worker_.input(), static_cast<std::size_t>(got));
+  watch_input();
+}
+
+void Connection::on_client_gone() {
+  client_gone_ = true;
+  if (const auto pending = watcher_.lock()) pending->caller_gone();
+  if (stream_) wake(Resume::kNow);
+}
+
 bool Connection::begin_next() {
   reply_.reset();
+  stream_.reset();
+  watching_ = false;
   unsent_head_ = {};
   sent_body_ = 0;
   head_sent_ = false;
@@ -300,6 +435,7 @@ void Connection::on_deadline() {
 }
 
 void Connection::on_drain() {
+  if (stream_) stream_->drain();
   if (phase_ == Phase::kIdle) descriptor_.cancel(wait_error_);
 }
 

@@ -22,6 +22,8 @@
 #include <boost/system/error_code.hpp>
 
 #include "libs/net/request_reader_impl.h"
+#include "libs/net/response_head_impl.h"
+#include "libs/net/stream_impl.h"
 #include "libs/net/worker_impl.h"
 
 namespace oa::net {
@@ -38,6 +40,7 @@ void start_connection(Worker& worker, int fd, std::string peer, bool rejected);
 
 class Connection final : public Served,
                          public ReplyTarget,
+                         public OutputTarget,
                          public std::enable_shared_from_this<Connection> {
  public:
   enum class Step { kDone, kBlocked, kClosed };
@@ -48,18 +51,26 @@ class Connection final : public Served,
   // Until there is a whole request, or a reply that refuses it.
   Step read_request();
   bool has_reply() const { return reply_.has_value(); }
+  bool awaits_reply() const { return !closed_ && !reply_; }
   // The reply may be there when this returns, or come later.
   void call_handler();
   Step write_reply();
+  // Whether the answer that was written goes on as a stream.
+  bool open_stream();
+  // Until the stream has ended. What blocks it ends with `woken`.
+  Step write_stream();
   // Whether another request may follow. If not, `discard_input` until it is done.
   bool begin_next();
   Step discard_input();
 
   auto readable() { return wait(Descriptor::wait_read); }
   auto writable() { return wait(Descriptor::wait_write); }
-  Awaitable<void> replied();
+  // Something may have changed of what another thread or a watched client does.
+  Awaitable<void> woken();
 
   void set_reply(Response response, Resume resume) override;
+  void watch_caller(std::weak_ptr<PendingReply> reply) override;
+  void on_output() override { wake(Resume::kNow); }
   void on_deadline() override;
   void on_drain() override;
   void close() override;
@@ -75,6 +86,15 @@ class Connection final : public Served,
   Step block(Phase phase);
   Step refuse(const Error& error);
   void wake(Resume resume);
+  // Notices when the client goes away while the coroutine waits for something else.
+  void watch_input();
+  void on_watched_input();
+  void on_client_gone();
+  void await_output();
+  Framing reply_framing() const;
+  Step block_on_stream();
+  Step block_on_slow_client();
+  Step cut();
 
   Worker& worker_;
   Descriptor descriptor_;
@@ -87,9 +107,17 @@ class Connection final : public Served,
   std::optional<RequestReader> reader_;  // while a request is being read
   std::string unread_;                   // input that the reader could not take yet
   std::optional<Response> reply_;
-  std::optional<Waiter> waiter_;  // the coroutine, while it waits for the reply
+  std::optional<Waiter> waiter_;  // the coroutine, while it waits in `woken`
   std::string unsent_head_;       // the head from where the last write stopped in it
   std::size_t sent_body_ = 0;
+
+  std::shared_ptr<BodyStream> stream_;   // while the answer is streamed
+  std::string streamed_;                 // taken from it; sent_body_ bytes of it are sent
+  std::weak_ptr<PendingReply> watcher_;  // who wants to know of the client's going away
+  bool watching_ = false;                // input is looked at although no request is being read
+  bool input_awaited_ = false;           // by watch_input
+  bool output_awaited_ = false;          // by await_output
+  bool client_gone_ = false;
 
   std::optional<Phase> phase_;  // the deadline that runs, or that has passed
   bool overdue_ = false;

@@ -2,9 +2,13 @@
 //
 // Requests of one connection are handled one at a time, in order. Answers get Content-Length, Date
 // and Connection from the server; HEAD is answered as GET is by the handler, and sent without body.
+// An answer's body can be streamed (libs/net/stream.h), and an answer can make the connection a
+// WebSocket (libs/net/websocket.h).
 //
 // Lifetime: `start` binds and begins to serve; `drain` stops accepting, lets requests in flight
-// finish until the deadline and then closes what is left; the destructor closes at once.
+// finish until the deadline and then closes what is left; the destructor closes at once. A streamed
+// answer is in flight until its end (BodyWriter::on_draining tells its writer to come to it);
+// WebSockets are closed with 1001 as the drain begins, and are not in flight.
 //
 // Thread-safety: all members can be called from any thread, but `drain` and the destructor not from
 // the handler. The handler runs on one of the server's I/O threads and must not block; the
@@ -41,11 +45,22 @@ struct ServerLimits {
   std::chrono::milliseconds idle_timeout{75'000};
   // A client that reads no byte of its answer for this long is cut off.
   std::chrono::milliseconds write_timeout{30'000};
+  // What may wait for a client that reads more slowly than a streamed answer or the messages of a
+  // WebSocket are written; it is cut off above.
+  std::size_t stream_buffer_bytes = 1024 * 1024;
+
+  std::size_t websocket_message_bytes = 1024 * 1024;  // of one message; closed with 1009 above
+  // A client that has sent nothing for this long is sent a ping, and cut off if it then sends
+  // nothing for the time-out.
+  std::chrono::milliseconds websocket_ping_interval{30'000};
+  std::chrono::milliseconds websocket_ping_timeout{20'000};
+  // From our close frame to the end of the connection.
+  std::chrono::milliseconds websocket_close_timeout{5'000};
 };
 
 struct ServerStats {
   std::size_t connections = 0;  // open now
-  std::size_t in_flight = 0;    // requests handed to the handler and not yet answered
+  std::size_t in_flight = 0;    // requests handed to the handler and not yet answered to the end
 };
 
 class HttpServer {

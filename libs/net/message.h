@@ -3,7 +3,9 @@
 // Thread-safety: plain values and pure functions.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +16,10 @@
 #include "core/result.h"
 
 namespace oa::net {
+
+class BodyWriter;  // libs/net/stream.h
+class Caller;      // libs/net/stream.h
+class WebSocket;   // libs/net/websocket.h
 
 // Whether two header names are the same: ASCII letters without regard to case.
 bool same_name(std::string_view a, std::string_view b);
@@ -43,13 +49,29 @@ struct Request {
   std::string target;  // origin form as sent: "/kv/a%20b?x=1"
   Headers headers;
   std::string body;
-  std::string peer;  // "127.0.0.1:51234", or "unix" on a Unix socket
+  std::string peer;                   // "127.0.0.1:51234", or "unix" on a Unix socket
+  std::weak_ptr<Caller> caller = {};  // tells when the client goes away; empty without a server
+};
+
+// Makes the connection a WebSocket.
+struct WebSocketAccept {
+  std::string protocol;  // one of those that the client offers, or empty
+  std::function<void(std::shared_ptr<WebSocket>)> opened;  // called on the I/O thread
 };
 
 struct Response {
   int status = 200;
-  Headers headers;
-  std::string body;
+  Headers headers = {};
+  std::string body = {};
+
+  // If set, it is the body: called on the I/O thread once the head has been sent, and not at all
+  // where the answer has no body (HEAD, 204, 304) or the client has gone before. The body is
+  // chunked, or ends with the connection in HTTP/1.0.
+  std::function<void(std::shared_ptr<BodyWriter>)> stream = nullptr;
+
+  // If set, the answer is 101 and status and body do not count. A request that is no WebSocket
+  // handshake is answered 426 instead.
+  std::optional<WebSocketAccept> websocket = std::nullopt;
 };
 
 // A request's target taken apart. Percent-encoding is undone after splitting, so "/kv/a%2Fb" has

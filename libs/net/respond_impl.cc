@@ -44,7 +44,7 @@ void Mailbox::close() {
 }
 
 void PendingReply::answer(Response response) {
-  switch (state_.exchange(State::kAnswered)) {
+  switch (close(State::kAnswered)) {
     case State::kOpen:
       mailbox_->deliver(target_, std::move(response));
       return;
@@ -57,10 +57,52 @@ void PendingReply::answer(Response response) {
 }
 
 void PendingReply::abandon() {
-  State open = State::kOpen;
-  if (!state_.compare_exchange_strong(open, State::kAbandoned)) return;
+  if (close(State::kAbandoned) != State::kOpen) return;
   mailbox_->deliver(target_, problem_response(make_error(
                                  Code::kInternal, "the request was dropped without an answer")));
+}
+
+PendingReply::State PendingReply::close(State to) {
+  std::function<void()> dropped;  // after the lock: its destructor may call back
+  std::lock_guard lock(mutex_);
+  const State before = state_;
+  if (before == State::kOpen) {
+    state_ = to;
+    dropped.swap(on_gone_);
+  }
+  return before;
+}
+
+void PendingReply::on_gone(std::function<void()> gone) {
+  bool gone_already = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (state_ != State::kOpen) return;
+    gone_already = gone_;
+    if (!gone_already) on_gone_.swap(gone);
+  }
+  if (gone_already) {
+    gone();
+  } else {
+    mailbox_->post([target = target_, self = weak_from_this()] {
+      if (const auto open = target.lock()) open->watch_caller(self);
+    });
+  }
+}
+
+void PendingReply::caller_gone() {
+  std::function<void()> gone;
+  {
+    std::lock_guard lock(mutex_);
+    gone_ = true;
+    gone.swap(on_gone_);
+  }
+  if (gone) gone();
+}
+
+bool PendingReply::is_open() const {
+  std::lock_guard lock(mutex_);
+  return state_ == State::kOpen;
 }
 
 }  // namespace oa::net

@@ -4,16 +4,21 @@
 // I/O thread.
 #pragma once
 
-#include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 
 #include "libs/net/http_server.h"
 #include "libs/net/message.h"
+#include "libs/net/stream.h"
 
 namespace oa::net {
+
+class PendingReply;
 
 // A connection that waits for an answer.
 class ReplyTarget {
@@ -24,6 +29,8 @@ class ReplyTarget {
   // midst of something.
   enum class Resume { kNow, kPosted };
   virtual void set_reply(Response response, Resume resume) = 0;
+  // Somebody wants to know when the client goes away before `reply` is answered.
+  virtual void watch_caller(std::weak_ptr<PendingReply> reply) = 0;
 };
 
 // Leads to an I/O thread, and outlives it: what is delivered after `close` is discarded.
@@ -33,6 +40,12 @@ class Mailbox {
 
   // Straight into the target when called on its I/O thread, by a posted call otherwise.
   void deliver(const std::weak_ptr<ReplyTarget>& target, Response response);
+  // Calls `call` on the I/O thread, later.
+  template <typename Call>
+  void post(Call call) {
+    std::lock_guard lock(mutex_);
+    if (io_ != nullptr) boost::asio::post(*io_, std::move(call));
+  }
   void close();
 
  private:
@@ -42,11 +55,11 @@ class Mailbox {
 
 // One request's one answer; shared by all copies of its Respond. Destroyed unanswered, it answers
 // 500.
-class PendingReply {
+class PendingReply final : public Caller, public std::enable_shared_from_this<PendingReply> {
  public:
   PendingReply(std::shared_ptr<Mailbox> mailbox, std::weak_ptr<ReplyTarget> target)
       : mailbox_(std::move(mailbox)), target_(std::move(target)) {}
-  ~PendingReply() { abandon(); }
+  ~PendingReply() override { abandon(); }
   PendingReply(const PendingReply&) = delete;
   PendingReply& operator=(const PendingReply&) = delete;
 
@@ -55,12 +68,24 @@ class PendingReply {
   // Answers 500 unless there is an answer already; an answer that comes later is discarded.
   void abandon();
 
+  void on_gone(std::function<void()> gone) override;
+  // The connection's: the client has gone away.
+  void caller_gone();
+  bool is_open() const;
+
  private:
   enum class State { kOpen, kAnswered, kAbandoned };
 
+  // What it was before; stays so unless it was open. Drops the callback.
+  State close(State to);
+
   const std::shared_ptr<Mailbox> mailbox_;
   const std::weak_ptr<ReplyTarget> target_;
-  std::atomic<State> state_{State::kOpen};
+
+  mutable std::mutex mutex_;  // guards all below; not held while the callback runs
+  State state_ = State::kOpen;
+  bool gone_ = false;
+  std::function<void()> on_gone_;
 };
 
 }  // namespace oa::net

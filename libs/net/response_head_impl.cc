@@ -56,7 +56,9 @@ void append_head(std::string& out, const Response& response, const HeadOptions& 
   }
   for (const auto& [name, value] : options.always.fields()) append_field(out, name, value);
   out.append("Date: ").append(options.date).append(kEndOfLine);
-  if (has_body(response.status)) {
+  if (options.framing == Framing::kChunked) {
+    out.append("Transfer-Encoding: chunked\r\n");
+  } else if (options.framing == Framing::kLength && has_body(response.status)) {
     out.append("Content-Length: ");
     append_number(out, response.body.size());
     out.append(kEndOfLine);

@@ -11,11 +11,15 @@
 
 namespace oa::net {
 
+// How the end of the body is told.
+enum class Framing { kLength, kChunked, kClose };
+
 struct HeadOptions {
   bool keep_alive = true;
   bool http_1_0 = false;  // the client speaks HTTP/1.0: staying open has to be said
   std::string_view date;  // as `http_date` makes it
   const Headers& always;  // goes on every answer, and wins over the answer's own
+  Framing framing = Framing::kLength;
 };
 
 // Appends the head to `out`, with its final empty line. Content-Length, Connection and Date are the

@@ -16,6 +16,9 @@ class Target : public ReplyTarget {
     status = response.status;
     last_resume = resume;
   }
+  void watch_caller(std::weak_ptr<PendingReply> reply) override {
+    if (const auto open = reply.lock()) open->caller_gone();
+  }
   int replies = 0;
   int status = 0;
   std::optional<Resume> last_resume;
@@ -77,6 +80,28 @@ TEST_F(PendingReplyTest, is_discarded_when_the_server_has_gone) {
   reply.answer({200, {}, ""});
   EXPECT_EQ(io_.run(), 0u);
   EXPECT_EQ(target_->replies, 0);
+}
+
+TEST_F(PendingReplyTest, asks_the_connection_to_watch_the_caller) {
+  const auto reply = std::make_shared<PendingReply>(mailbox_, target_);
+  int gone = 0;
+  reply->on_gone([&] { ++gone; });
+  EXPECT_EQ(gone, 0);
+  io_.run();
+  EXPECT_EQ(gone, 1);
+  reply->on_gone([&] { ++gone; });
+  EXPECT_EQ(gone, 2);
+}
+
+TEST_F(PendingReplyTest, does_not_watch_a_caller_who_has_the_answer) {
+  const auto reply = std::make_shared<PendingReply>(mailbox_, target_);
+  const auto held = std::make_shared<int>(0);
+  reply->on_gone([held] { ++*held; });
+  reply->answer({200, {}, ""});
+  EXPECT_EQ(held.use_count(), 1);
+  reply->on_gone([held] { ++*held; });
+  io_.run();
+  EXPECT_EQ(*held, 0);
 }
 
 TEST_F(PendingReplyTest, given_twice_is_a_bug) {

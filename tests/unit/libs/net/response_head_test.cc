@@ -37,6 +37,16 @@ TEST(ResponseHead, has_no_length_where_there_can_be_no_body) {
   EXPECT_TRUE(has_body(200));
 }
 
+TEST(ResponseHead, has_no_length_where_the_body_is_not_known_yet) {
+  std::string chunked;
+  append_head(chunked, {}, {true, false, kDate, {}, Framing::kChunked});
+  EXPECT_THAT(chunked, testing::EndsWith("\r\nTransfer-Encoding: chunked\r\n\r\n"));
+  EXPECT_THAT(chunked, testing::Not(testing::HasSubstr("Content-Length")));
+  std::string until_close;
+  append_head(until_close, {}, {false, true, kDate, {}, Framing::kClose});
+  EXPECT_THAT(until_close, testing::EndsWith("GMT\r\nConnection: close\r\n\r\n"));
+}
+
 TEST(ResponseHead, keeps_the_framing_to_itself) {
   const Response response{200,
                           {{"content-length", "99"},
