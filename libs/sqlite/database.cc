@@ -21,6 +21,8 @@ Error make_sqlite_error(sqlite3* db, int rc, std::string_view subject) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return make_error(Code::kUnavailable, "StorageBusy", detail);
+    case SQLITE_INTERRUPT:
+      return make_error(Code::kUnavailable, "Interrupted", detail);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return make_error(Code::kInternal, "Corrupt", detail);
@@ -71,6 +73,17 @@ Statement& Statement::bind(int index, std::string_view text) {
 Statement& Statement::bind_blob(int index, std::string_view bytes) {
   check_bind(
       sqlite3_bind_blob64(statement_, index, data_of(bytes), bytes.size(), SQLITE_TRANSIENT));
+  return *this;
+}
+
+Statement& Statement::bind_static(int index, std::string_view text) {
+  check_bind(sqlite3_bind_text64(statement_, index, data_of(text), text.size(), SQLITE_STATIC,
+                                 SQLITE_UTF8));
+  return *this;
+}
+
+Statement& Statement::bind_static_blob(int index, std::string_view bytes) {
+  check_bind(sqlite3_bind_blob64(statement_, index, data_of(bytes), bytes.size(), SQLITE_STATIC));
   return *this;
 }
 
@@ -183,6 +196,8 @@ bool Database::autocommit() const { return sqlite3_get_autocommit(connection_->d
 std::int64_t Database::changes() const { return sqlite3_changes64(connection_->db); }
 
 int Database::wal_frames() const { return connection_->wal_frames; }
+
+void Database::interrupt() { sqlite3_interrupt(connection_->db); }
 
 Result<Database::Checkpoint> Database::checkpoint(int mode) {
   int frames = 0;

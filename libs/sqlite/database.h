@@ -19,9 +19,9 @@ struct sqlite3_stmt;
 namespace oa::sqlite {
 
 // Errors: SQLITE_FULL is LIMIT_EXCEEDED/StorageFull, BUSY and LOCKED are UNAVAILABLE/StorageBusy,
-// CORRUPT and NOTADB are INTERNAL/Corrupt, IOERR, READONLY and CANTOPEN are
-// UNAVAILABLE/StorageFailed, everything else INTERNAL. The detail names the statement or file and
-// SQLite's own message.
+// INTERRUPT is UNAVAILABLE/Interrupted, CORRUPT and NOTADB are INTERNAL/Corrupt, IOERR, READONLY
+// and CANTOPEN are UNAVAILABLE/StorageFailed, everything else INTERNAL. The detail names the
+// statement or file and SQLite's own message.
 
 class Statement {
  public:
@@ -33,6 +33,9 @@ class Statement {
   Statement& bind(int index, std::int64_t value);
   Statement& bind(int index, std::string_view text);
   Statement& bind_blob(int index, std::string_view bytes);
+  // The same without a copy: the bytes must stay until the statement is done or reset.
+  Statement& bind_static(int index, std::string_view text);
+  Statement& bind_static_blob(int index, std::string_view bytes);
   Statement& bind_null(int index);
 
   // True: a row is there; false: done. After false, or an error, the statement is reset and its
@@ -89,6 +92,9 @@ class Database {
   // Pages in the write-ahead log since it was last reset, as of this connection's last commit.
   // Nothing is checkpointed by itself: who writes decides when.
   int wal_frames() const;
+
+  // Ends the statements that run at this moment with UNAVAILABLE/Interrupted. From any thread.
+  void interrupt();
 
  private:
   struct Connection;

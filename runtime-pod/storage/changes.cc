@@ -1,121 +1,25 @@
 #include "runtime-pod/storage/changes.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <utility>
 
+#include "runtime-pod/storage/changes_sql.h"
 #include "runtime-pod/storage/schema.h"
 
 namespace oa::runtime {
 namespace {
 
-// Rows that one sweep takes away, so that no commit waits long behind it.
-constexpr std::int64_t kSweepRows = 128;
+using Sql = ChangeSql;
 
 constexpr std::size_t kRowOverhead = 64;
 
-// The statements, in the order of the list below.
-enum Sql : std::size_t {
-  kEpoch,
-  kFindHead,
-  kFindItem,
-  kPutItem,
-  kRemoveItem,
-  kInsertLog,
-  kUpdateHead,
-  kUpdateState,
-  kFindAgent,
-  kUpdateAgent,
-  kInsertAgent,
-  kInsertState,
-  kRemoveAgent,
-  kInsertGarbage,
-  kFindGarbage,
-  kSweepItems,
-  kRemoveLog,
-  kSetLog,
-  kRemoveState,
-  kRemoveGarbage,
-};
+// How finely a log is trimmed: records are marked whenever so many bytes have been added to their
+// chain, and whenever so much of the age has gone by since the commit before.
+constexpr std::int64_t kMarkBytes = 64 * 1024;
+constexpr std::int64_t kMarksPerAge = 16;
 
-struct SqlRow {
-  Sql id;
-  const char* text;
-};
-
-constexpr std::array<SqlRow, kRemoveGarbage + 1> kSql = {{
-    {kEpoch, "SELECT value FROM meta WHERE key = 'epoch'"},
-    {kFindHead,
-     "SELECT version, tick, bytes, log, time, length(state) FROM state WHERE agent = ?1"},
-    {kFindItem,
-     "SELECT version, length(value) FROM item WHERE agent = ?1 AND kind = ?2 AND key = ?3"},
-    {kPutItem,
-     "INSERT INTO item(agent, kind, key, version, content_type, value) VALUES(?1, ?2, ?3, ?4, ?5, "
-     "?6) ON CONFLICT(agent, kind, key) DO UPDATE SET version = excluded.version, content_type = "
-     "excluded.content_type, value = excluded.value"},
-    {kRemoveItem, "DELETE FROM item WHERE agent = ?1 AND kind = ?2 AND key = ?3"},
-    {kInsertLog,
-     "INSERT INTO log(agent, prev, kind, tick, time, record) VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
-     "RETURNING id"},
-    {kUpdateHead,
-     "UPDATE state SET version = ?2, tick = ?3, bytes = ?4, log = ?5, time = ?6 WHERE agent = ?1"},
-    {kUpdateState,
-     "UPDATE state SET version = ?2, tick = ?3, bytes = ?4, log = ?5, time = ?6, state = ?7 WHERE "
-     "agent = ?1"},
-    {kFindAgent, "SELECT id, created FROM agent WHERE namespace = ?1 AND name = ?2"},
-    {kUpdateAgent, "UPDATE agent SET uid = ?2, manifest = ?3 WHERE id = ?1"},
-    {kInsertAgent,
-     "INSERT INTO agent(namespace, name, uid, created, manifest) VALUES(?1, ?2, ?3, ?4, ?5) "
-     "RETURNING id"},
-    {kInsertState,
-     "INSERT INTO state(agent, version, tick, bytes, log, time) VALUES(?1, 0, 0, 0, 0, ?2)"},
-    {kRemoveAgent, "DELETE FROM agent WHERE id = ?1 RETURNING id"},
-    {kInsertGarbage, "INSERT INTO garbage(agent) VALUES(?1)"},
-    {kFindGarbage, "SELECT agent FROM garbage LIMIT 1"},
-    {kSweepItems,
-     "DELETE FROM item WHERE (agent, kind, key) IN (SELECT agent, kind, key FROM item WHERE agent "
-     "= ?1 LIMIT ?2) RETURNING kind"},
-    {kRemoveLog, "DELETE FROM log WHERE id = ?1 RETURNING prev"},
-    {kSetLog, "UPDATE state SET log = ?2 WHERE agent = ?1"},
-    {kRemoveState, "DELETE FROM state WHERE agent = ?1"},
-    {kRemoveGarbage, "DELETE FROM garbage WHERE agent = ?1"},
-}};
-
-std::int64_t micros(Time time) { return time.time_since_epoch().count(); }
-Time from_micros(std::int64_t count) { return Time(Duration(count)); }
-
-Applied refused(Error error) { return {Applied::Kind::kRefused, {}, std::move(error)}; }
-Applied failed(Error error) { return {Applied::Kind::kFailed, {}, std::move(error)}; }
-Applied written(Committed committed) { return {Applied::Kind::kWritten, std::move(committed), {}}; }
-
-std::optional<Error> broken_condition(const KvWrite& write, const std::optional<KvEntry>& found) {
-  const KvCondition& condition = write.condition;
-  if (condition.must_be_absent && found) {
-    return make_error(Code::kConflict, "PreconditionFailed",
-                      "key \"" + write.key + "\" must not exist (If-None-Match: *) but does");
-  }
-  if (condition.any_version && !found) {
-    return make_error(Code::kConflict, "PreconditionFailed",
-                      "key \"" + write.key + "\" must exist (If-Match: *) but does not");
-  }
-  if (condition.versions) {
-    const auto& versions = *condition.versions;
-    if (!found || std::find(versions.begin(), versions.end(), found->version) == versions.end()) {
-      return make_error(Code::kConflict, "PreconditionFailed",
-                        "key \"" + write.key + "\" must have one of the ETags of If-Match but " +
-                            (found ? "has another" : "does not exist"));
-    }
-  }
-  if (condition.must_exist && !found) {
-    return make_error(Code::kNotFound, "key \"" + write.key + "\" does not exist");
-  }
-  return std::nullopt;
-}
-
-std::int64_t stored_bytes(const KvWrite& write) {
-  return write.value ? static_cast<std::int64_t>(write.key.size() + write.value->size()) : 0;
-}
+std::int64_t size_of(const std::string& text) { return static_cast<std::int64_t>(text.size()); }
 
 Error over_limit(std::int64_t bytes, std::int64_t limit) {
   return make_error(Code::kLimitExceeded, "StorageLimit",
@@ -124,227 +28,280 @@ Error over_limit(std::int64_t bytes, std::int64_t limit) {
                         std::to_string(limit));
 }
 
+Error fenced(std::int64_t version, std::int64_t last) {
+  return make_error(Code::kInternal, "Fenced",
+                    "commit " + std::to_string(version) + " must follow commit " +
+                        std::to_string(version - 1) + " but the last one is " +
+                        std::to_string(last));
+}
+
 }  // namespace
 
 std::size_t weight(const Change& change) {
+  std::size_t bytes = kRowOverhead;
+  const auto add_items = [&bytes](const std::vector<ItemWrite>& items) {
+    for (const ItemWrite& write : items) {
+      bytes += kRowOverhead + write.key.size() + (write.value ? write.value->size() : 0);
+    }
+  };
   if (const auto* put = std::get_if<AgentPut>(&change)) {
-    return kRowOverhead + put->row.manifest.size();
-  }
-  const auto* tick = std::get_if<TickCommit>(&change);
-  if (tick == nullptr) return kRowOverhead;
-  std::size_t bytes = kRowOverhead + tick->record.size();
-  if (tick->state) bytes += tick->state->size();
-  for (const KvWrite& write : tick->kv) {
-    bytes += kRowOverhead + write.key.size() + (write.value ? write.value->size() : 0);
+    bytes += put->row.manifest.size();
+    add_items(put->items);
+  } else if (const auto* commit = std::get_if<AgentCommit>(&change)) {
+    bytes += commit->record.size() + commit->events.size();
+    if (commit->state) bytes += commit->state->size();
+    add_items(commit->items);
   }
   return bytes;
 }
 
-Result<Changes> Changes::prepare(sqlite::Database& db) {
-  Changes changes;
-  for (const SqlRow& row : kSql) {
-    if (row.id != changes.statements_.size()) std::abort();  // the list is out of order
-    auto statement = db.prepare(row.text);
-    if (!statement) return statement.error();
-    changes.statements_.push_back(std::move(*statement));
-  }
+Result<Changes> Changes::prepare(sqlite::Database& db, Seal seal) {
+  Changes changes(std::move(seal));
+  auto statements = Statements<Sql>::prepare(db, kChangeSql);
+  if (!statements) return statements.error();
+  changes.sql_ = std::move(*statements);
+  Use query(changes.sql_[Sql::kLastLog]);
+  auto row = query->step();
+  if (!row) return row.error();
+  changes.last_log_ = query->integer(0);
   return changes;
 }
 
 Result<std::int64_t> Changes::epoch() {
-  sqlite::Statement& query = statements_[kEpoch];
-  auto row = query.step();
+  Use query(sql_[Sql::kEpoch]);
+  auto row = query->step();
   if (!row) return row.error();
   if (!*row) return make_error(Code::kInternal, "Corrupt", "the database must have an epoch");
-  const std::int64_t epoch = query.integer(0);
-  query.reset();
-  return epoch;
+  return query->integer(0);
 }
 
 Applied Changes::apply(const Change& change) {
-  if (const auto* tick = std::get_if<TickCommit>(&change)) return apply_tick(*tick);
+  if (const auto* commit = std::get_if<AgentCommit>(&change)) return apply_commit(*commit);
   if (const auto* put = std::get_if<AgentPut>(&change)) return apply_put(*put);
   return apply_remove(std::get<AgentRemove>(change));
 }
 
-Applied Changes::apply_tick(const TickCommit& tick) {
-  const auto found = find_head(tick.agent);
+Applied Changes::apply_commit(const AgentCommit& commit) {
+  if (commit.state && !commit.version) std::abort();  // only what is in order changes the state
+  const auto found = find_row(commit.agent);
   if (!found) return failed(found.error());
   if (!*found) return refused(make_error(Code::kNotFound, "the agent does not exist any more"));
-  const AgentHead& before = (*found)->head;
-  if (tick.version != before.version + 1) {
-    return refused(make_error(Code::kInternal, "Fenced",
-                              "commit " + std::to_string(tick.version) + " must follow commit " +
-                                  std::to_string(tick.version - 1) + " but the last one is " +
-                                  std::to_string(before.version)));
+  const Row& before = **found;
+  if (commit.version && *commit.version != before.head.version + 1) {
+    return refused(fenced(*commit.version, before.head.version));
   }
-  Committed committed;
-  std::int64_t bytes = before.bytes;
-  if (tick.state) bytes += static_cast<std::int64_t>(tick.state->size()) - (*found)->state_bytes;
-  for (const KvWrite& write : tick.kv) {
-    const auto old = find_kv(tick.agent, write.key);
-    if (!old) return failed(old.error());
-    if (auto error = broken_condition(write, *old)) return refused(std::move(*error));
-    if (*old) bytes -= static_cast<std::int64_t>(write.key.size()) + (*old)->bytes;
-    bytes += stored_bytes(write);
-    if (&write == &tick.kv.front()) committed.replaced = old->has_value();
-  }
+  Plan plan;
+  plan.agent = commit.agent;
+  plan.number = commit.version.value_or(before.head.version);
+  if (commit.state) plan.bytes = size_of(*commit.state) - before.state_bytes.value_or(0);
+  if (auto refusal = make_plan(commit.items, plan)) return std::move(*refusal);
+
+  Row after = before;
+  AgentHead& head = after.head;
+  head.bytes += plan.bytes;
   // What makes the agent smaller is always let through, also when the limit was lowered below it.
-  if (bytes > tick.max_storage_bytes && bytes > before.bytes) {
-    return refused(over_limit(bytes, tick.max_storage_bytes));
+  if (commit.max_storage_bytes && head.bytes > *commit.max_storage_bytes && plan.bytes > 0) {
+    return refused(over_limit(head.bytes, *commit.max_storage_bytes));
   }
-  AgentHead& head = committed.head;
-  head = {tick.version, std::max(before.tick, tick.tick), bytes, before.log, tick.time};
-  if (auto done = write_kv(tick); !done) return failed(done.error());
-  if (auto done = write_log(tick, head); !done) return failed(done.error());
-  if (auto done = write_head(tick, head); !done) return failed(done.error());
-  return written(std::move(committed));
+  head.tick = std::max(head.tick, commit.tick);
+  head.ordinal = std::max(head.ordinal, commit.ordinal);
+  if (commit.use) head.use = *commit.use;
+
+  Applied applied;
+  applied.committed.replaced = plan.replaced;
+  if (auto done = carry_out(plan, applied.due); !done) return failed(done.error());
+  if (auto done = write_logs(commit, after); !done) return failed(done.error());
+  if (commit.version) {
+    head.version = *commit.version;
+    head.time = commit.time;
+  }
+  if (auto done = write_row(commit, before, after); !done) return failed(done.error());
+  applied.committed.head = head;
+  return applied;
 }
 
-Result<std::optional<Changes::Found>> Changes::find_head(AgentKey agent) {
-  sqlite::Statement& query = statements_[kFindHead];
-  auto row = query.bind(1, agent).step();
-  if (!row) return row.error();
-  if (!*row) return std::optional<Found>();
-  Found found;
-  found.head = {query.integer(0), query.integer(1), query.integer(2), query.integer(3),
-                from_micros(query.integer(4))};
-  found.state_bytes = query.integer(5);
-  query.reset();
-  return std::optional<Found>(found);
+Result<std::optional<Changes::Row>> Changes::find_row(AgentKey agent) {
+  Use query(sql_[Sql::kFindRow]);
+  auto found = query->bind(1, agent).step();
+  if (!found) return found.error();
+  if (!*found) return std::optional<Row>();
+  Row row;
+  row.name.append(query->text(20)).append("/").append(query->text(21));
+  row.head = read_head(*query, 0);
+  row.log_total = query->integer(13);
+  row.event_total = query->integer(14);
+  if (!query->is_null(15)) {
+    row.retention = {Duration(query->integer(15)), query->integer(16), Duration(query->integer(17)),
+                     query->integer(18)};
+  }
+  if (!query->is_null(19)) row.state_bytes = query->integer(19);
+  return std::optional<Row>(std::move(row));
 }
 
-Result<std::optional<KvEntry>> Changes::find_kv(AgentKey agent, const std::string& key) {
-  sqlite::Statement& query = statements_[kFindItem];
-  auto row = query.bind(1, agent).bind(2, kItemKv).bind(3, key).step();
-  if (!row) return row.error();
-  if (!*row) return std::optional<KvEntry>();
-  KvEntry entry;
-  entry.version = query.integer(0);
-  entry.bytes = query.integer(1);
-  query.reset();
-  return std::optional<KvEntry>(std::move(entry));
-}
-
-Result<void> Changes::write_kv(const TickCommit& tick) {
-  for (const KvWrite& write : tick.kv) {
-    sqlite::Statement& sql = statements_[write.value ? kPutItem : kRemoveItem];
-    sql.bind(1, tick.agent).bind(2, kItemKv).bind(3, write.key);
-    if (write.value) {
-      sql.bind(4, tick.version).bind(5, write.content_type).bind_blob(6, *write.value);
-    }
-    if (auto done = sql.run(); !done) return done;
+Result<void> Changes::write_logs(const AgentCommit& commit, Row& row) {
+  AgentHead& head = row.head;
+  if (!commit.record.empty()) {
+    LogRecord record{++last_log_, LogKind::kTick, commit.tick, head.number + 1,
+                     commit.time, commit.record,  {}};
+    record.hash = seal_(head.hash, row.name, record);
+    if (auto done = write_log(commit.agent, head.log, record); !done) return done;
+    row.log_total += size_of(record.text);
+    if (auto done = write_mark(commit.agent, record, row.log_total, row); !done) return done;
+    head.log = record.id;
+    head.number = record.number;
+    head.hash = record.hash;
+  }
+  if (!commit.events.empty()) {
+    const LogRecord record{++last_log_, LogKind::kEvent, commit.tick, 0,
+                           commit.time, commit.events,   {}};
+    if (auto done = write_log(commit.agent, head.event, record); !done) return done;
+    row.event_total += size_of(record.text);
+    if (auto done = write_mark(commit.agent, record, row.event_total, row); !done) return done;
+    head.event = record.id;
   }
   return {};
 }
 
-Result<void> Changes::write_log(const TickCommit& tick, AgentHead& head) {
-  sqlite::Statement& insert = statements_[kInsertLog];
-  insert.bind(1, tick.agent).bind(2, head.log).bind(3, kLogTick).bind(4, tick.tick);
-  auto row = insert.bind(5, micros(tick.time)).bind(6, tick.record).step();
-  if (!row) return row.error();
-  head.log = insert.integer(0);
-  return insert.run();
+Result<void> Changes::write_log(AgentKey agent, std::int64_t previous, const LogRecord& record) {
+  sqlite::Statement& insert = sql_[Sql::kInsertLog];
+  insert.bind(1, record.id).bind(2, agent).bind(3, previous).bind(4, number_of(record.kind));
+  insert.bind(5, record.tick).bind(6, record.number).bind(7, micros(record.time));
+  if (record.kind == LogKind::kTick) insert.bind_static_blob(8, bytes_of(record.hash));
+  return insert.bind_static(9, record.text).run();
 }
 
-Result<void> Changes::write_head(const TickCommit& tick, const AgentHead& head) {
-  sqlite::Statement& update = statements_[tick.state ? kUpdateState : kUpdateHead];
-  update.bind(1, tick.agent).bind(2, head.version).bind(3, head.tick).bind(4, head.bytes);
-  update.bind(5, head.log).bind(6, micros(head.time));
-  if (tick.state) update.bind_blob(7, *tick.state);
-  return update.run();
+// `total`: the bytes of the record's chain, with it.
+Result<void> Changes::write_mark(AgentKey agent, const LogRecord& record, std::int64_t total,
+                                 const Row& row) {
+  if (!row.retention) return {};
+  const bool is_tick = record.kind == LogKind::kTick;
+  const Duration age = is_tick ? row.retention->audit_age : row.retention->event_age;
+  const std::int64_t most = is_tick ? row.retention->audit_bytes : row.retention->event_bytes;
+  const std::int64_t period = std::max<std::int64_t>(age.count() / kMarksPerAge, 1);
+  const bool long_enough = total / kMarkBytes != (total - size_of(record.text)) / kMarkBytes;
+  const bool late_enough = micros(record.time) / period != micros(row.head.time) / period;
+  if (!long_enough && !late_enough) return {};
+  sqlite::Statement& insert = sql_[Sql::kInsertMark];
+  insert.bind(1, agent).bind(2, number_of(record.kind)).bind(3, record.id).bind(4, total);
+  if (auto done = insert.bind(5, micros(record.time + age)).run(); !done) return done;
+  if (total <= most) return {};
+  sqlite::Statement& hasten = sql_[Sql::kHasten];
+  return hasten.bind(1, agent).bind(2, number_of(record.kind)).bind(3, total - most).run();
+}
+
+Result<void> Changes::write_row(const AgentCommit& commit, const Row& before, const Row& after) {
+  const AgentHead& head = after.head;
+  const bool unchanged = !commit.version && commit.record.empty() && commit.events.empty() &&
+                         !commit.use && head.bytes == before.head.bytes &&
+                         head.tick == before.head.tick && head.ordinal == before.head.ordinal;
+  if (unchanged) return {};
+  sqlite::Statement& update = sql_[commit.state ? Sql::kUpdateRowAndState : Sql::kUpdateRow];
+  update.bind(1, commit.agent).bind(2, head.version).bind(3, head.tick).bind(4, head.bytes);
+  update.bind(5, head.ordinal).bind(6, head.log).bind(7, head.event).bind(8, head.number);
+  update.bind(9, head.use.day).bind(10, head.use.ticks).bind(11, head.use.bytes);
+  update.bind(12, head.use.iterations).bind(13, micros(head.time));
+  update.bind_static_blob(14, bytes_of(head.hash));
+  update.bind(15, after.log_total).bind(16, after.event_total);
+  if (!commit.state) return update.run();
+
+  const bool was_large =
+      before.state_bytes.value_or(0) > static_cast<std::int64_t>(kInlineStateBytes);
+  const bool is_large = commit.state->size() > kInlineStateBytes;
+  update.bind(17, size_of(*commit.state));
+  if (!is_large) update.bind_static_blob(18, *commit.state);
+  if (auto done = update.run(); !done) return done;
+  if (is_large) {
+    return sql_[Sql::kPutLargeState].bind(1, commit.agent).bind_static_blob(2, *commit.state).run();
+  }
+  return was_large ? sql_[Sql::kRemoveLargeState].bind(1, commit.agent).run() : Result<void>();
 }
 
 Applied Changes::apply_put(const AgentPut& put) {
-  Committed committed;
+  Applied applied;
+  Committed& committed = applied.committed;
   committed.row = put.row;
-  sqlite::Statement& find = statements_[kFindAgent];
-  auto found = find.bind(1, put.row.id.namespace_name).bind(2, put.row.id.name).step();
-  if (!found) return failed(found.error());
-  committed.replaced = *found;
-  if (!*found) {
-    if (auto done = insert_agent(committed.row); !done) return failed(done.error());
-    committed.head.time = committed.row.created;
-    return written(std::move(committed));
+  committed.row.key = 0;
+  committed.head.time = put.row.created;
+  std::optional<RetentionConfig> retention;
+  {
+    Use find(sql_[Sql::kFindAgent]);
+    auto found = find->bind(1, put.row.id.namespace_name).bind(2, put.row.id.name).step();
+    if (!found) return failed(found.error());
+    committed.replaced = *found;
+    if (*found) {
+      committed.row.key = find->integer(0);
+      committed.row.created = from_micros(find->integer(1));
+    }
   }
-  committed.row.key = find.integer(0);
-  committed.row.created = from_micros(find.integer(1));
-  find.reset();
-  sqlite::Statement& update = statements_[kUpdateAgent];
-  update.bind(1, committed.row.key).bind(2, put.row.uid).bind(3, put.row.manifest);
-  if (auto done = update.run(); !done) return failed(done.error());
-  const auto head = find_head(committed.row.key);
-  if (!head) return failed(head.error());
-  if (*head) committed.head = (*head)->head;
-  return written(std::move(committed));
+  if (committed.replaced) {
+    const auto row = find_row(committed.row.key);
+    if (!row) return failed(row.error());
+    if (!*row) return failed(make_error(Code::kInternal, "Corrupt", "an agent must have a state"));
+    committed.head = (*row)->head;
+    retention = (*row)->retention;
+  }
+  Plan plan;
+  plan.agent = committed.row.key;
+  plan.number = committed.head.version;
+  if (auto refusal = make_plan(put.items, plan)) return std::move(*refusal);
+
+  auto done = committed.replaced ? update_agent(committed.row) : insert_agent(committed.row);
+  if (!done) return failed(done.error());
+  plan.agent = committed.row.key;
+  committed.head.bytes += plan.bytes;
+  if (plan.bytes != 0) plan.others.push_back({plan.agent, plan.bytes});
+  if (done = carry_out(plan, applied.due); !done) return failed(done.error());
+  if (put.retention) {
+    done = set_retention(plan.agent, *put.retention, retention);
+    if (!done) return failed(done.error());
+  }
+  return applied;
 }
 
 Result<void> Changes::insert_agent(AgentRow& row) {
-  sqlite::Statement& insert = statements_[kInsertAgent];
-  insert.bind(1, row.id.namespace_name).bind(2, row.id.name).bind(3, row.uid);
-  auto inserted = insert.bind(4, micros(row.created)).bind(5, row.manifest).step();
-  if (!inserted) return inserted.error();
-  row.key = insert.integer(0);
-  if (auto done = insert.run(); !done) return done;
-  return statements_[kInsertState].bind(1, row.key).bind(2, micros(row.created)).run();
+  {
+    Use insert(sql_[Sql::kInsertAgent]);
+    insert->bind(1, row.id.namespace_name).bind(2, row.id.name).bind(3, row.uid);
+    auto inserted = insert->bind(4, micros(row.created)).bind(5, row.manifest).step();
+    if (!inserted) return inserted.error();
+    row.key = insert->integer(0);
+    if (auto done = insert->run(); !done) return done;
+  }
+  return sql_[Sql::kInsertRow].bind(1, row.key).bind(2, micros(row.created)).run();
+}
+
+Result<void> Changes::update_agent(const AgentRow& row) {
+  sqlite::Statement& update = sql_[Sql::kUpdateAgent];
+  return update.bind(1, row.key).bind(2, row.uid).bind(3, row.manifest).run();
+}
+
+Result<void> Changes::set_retention(AgentKey agent, const RetentionConfig& retention,
+                                    const std::optional<RetentionConfig>& before) {
+  if (before == retention) return {};
+  sqlite::Statement& set = sql_[Sql::kSetRetention];
+  set.bind(1, agent).bind(2, retention.audit_age.count()).bind(3, retention.audit_bytes);
+  set.bind(4, retention.event_age.count()).bind(5, retention.event_bytes);
+  auto done = set.run();
+  if (!done || !before) return done;
+  // Marks hold times, not ages.
+  const auto delay = [&](LogKind kind, Duration by) {
+    sqlite::Statement& marks = sql_[Sql::kDelayMarks];
+    return marks.bind(1, agent).bind(2, number_of(kind)).bind(3, by.count()).run();
+  };
+  done = delay(LogKind::kTick, retention.audit_age - before->audit_age);
+  if (!done) return done;
+  return delay(LogKind::kEvent, retention.event_age - before->event_age);
 }
 
 Applied Changes::apply_remove(const AgentRemove& remove) {
-  sqlite::Statement& gone = statements_[kRemoveAgent];
-  auto row = gone.bind(1, remove.key).step();
+  const auto row = find_row(remove.key);
   if (!row) return failed(row.error());
   if (!*row) return refused(make_error(Code::kNotFound, "the agent does not exist"));
-  if (auto done = gone.run(); !done) return failed(done.error());
-  if (auto done = statements_[kInsertGarbage].bind(1, remove.key).run(); !done) {
-    return failed(done.error());
+  for (const Sql sql :
+       {Sql::kInsertGarbage, Sql::kRemoveLargeState, Sql::kRemoveRow, Sql::kRemoveAgent}) {
+    if (auto done = sql_[sql].bind(1, remove.key).run(); !done) return failed(done.error());
   }
-  return written({});
-}
-
-Result<bool> Changes::sweep() {
-  sqlite::Statement& find = statements_[kFindGarbage];
-  auto row = find.step();
-  if (!row) return row.error();
-  if (!*row) return false;
-  const AgentKey agent = find.integer(0);
-  find.reset();
-  auto more = sweep_items(agent);
-  if (!more || *more) return more;
-  more = sweep_log(agent);
-  if (!more || *more) return more;
-  for (const Sql id : {kRemoveState, kRemoveGarbage}) {
-    if (auto done = statements_[id].bind(1, agent).run(); !done) return done.error();
-  }
-  return true;
-}
-
-Result<bool> Changes::sweep_items(AgentKey agent) {
-  std::int64_t rows = 0;
-  sqlite::Statement& remove = statements_[kSweepItems];
-  remove.bind(1, agent).bind(2, kSweepRows);
-  for (;;) {
-    auto row = remove.step();
-    if (!row) return row.error();
-    if (!*row) return rows == kSweepRows;
-    ++rows;
-  }
-}
-
-Result<bool> Changes::sweep_log(AgentKey agent) {
-  const auto found = find_head(agent);
-  if (!found) return found.error();
-  std::int64_t id = *found ? (*found)->head.log : 0;
-  for (std::int64_t rows = 0; rows < kSweepRows && id != 0; ++rows) {
-    sqlite::Statement& remove = statements_[kRemoveLog];
-    auto row = remove.bind(1, id).step();
-    if (!row) return row.error();
-    id = *row ? remove.integer(0) : 0;
-    if (auto done = remove.run(); !done) return done.error();
-  }
-  if (auto done = statements_[kSetLog].bind(1, agent).bind(2, id).run(); !done) {
-    return done.error();
-  }
-  return id != 0;
+  return {};
 }
 
 }  // namespace oa::runtime

@@ -5,7 +5,7 @@
 namespace oa::runtime {
 namespace {
 
-constexpr std::array<sqlite::Migration, 1> kMigrations = {{
+constexpr std::array<sqlite::Migration, 2> kMigrations = {{
     {1, 1, R"sql(
       CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
       INSERT INTO meta VALUES('epoch', 0);
@@ -47,6 +47,104 @@ constexpr std::array<sqlite::Migration, 1> kMigrations = {{
         record TEXT NOT NULL) STRICT;
 
       CREATE TABLE garbage(agent INTEGER PRIMARY KEY) STRICT;
+    )sql"},
+    {2, 2, R"sql(
+      INSERT INTO meta VALUES('log', (SELECT coalesce(max(id), 0) FROM log));
+
+      ALTER TABLE item RENAME TO item_1;
+      CREATE TABLE item(
+        agent INTEGER NOT NULL,
+        kind INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        due_class INTEGER,
+        due INTEGER,
+        content_type TEXT NOT NULL,
+        value BLOB NOT NULL,
+        PRIMARY KEY(agent, kind, key)) STRICT, WITHOUT ROWID;
+      INSERT INTO item
+        SELECT agent, kind, key, version, NULL, NULL, content_type, value FROM item_1;
+      DROP TABLE item_1;
+      CREATE INDEX item_due ON item(due_class, due) WHERE due IS NOT NULL;
+
+      ALTER TABLE log RENAME TO log_1;
+      CREATE TABLE log(
+        id INTEGER PRIMARY KEY,
+        agent INTEGER NOT NULL,
+        prev INTEGER NOT NULL,
+        kind INTEGER NOT NULL,
+        tick INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        time INTEGER NOT NULL,
+        hash BLOB,
+        record TEXT NOT NULL) STRICT;
+      INSERT INTO log
+        SELECT id, agent, prev, kind, tick, row_number() OVER (PARTITION BY agent ORDER BY id),
+               time, NULL, record
+        FROM log_1 ORDER BY id;
+      DROP TABLE log_1;
+
+      ALTER TABLE state RENAME TO state_1;
+      CREATE TABLE state(
+        agent INTEGER PRIMARY KEY,
+        version INTEGER NOT NULL,
+        tick INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        ordinal INTEGER NOT NULL,
+        log INTEGER NOT NULL,
+        event INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        log_total INTEGER NOT NULL,
+        event_total INTEGER NOT NULL,
+        use_day INTEGER NOT NULL,
+        use_ticks INTEGER NOT NULL,
+        use_bytes INTEGER NOT NULL,
+        use_iterations INTEGER NOT NULL,
+        time INTEGER NOT NULL,
+        audit_age INTEGER,
+        audit_bytes INTEGER,
+        event_age INTEGER,
+        event_bytes INTEGER,
+        hash BLOB NOT NULL,
+        state_bytes INTEGER,
+        state BLOB) STRICT;
+      INSERT INTO state
+        SELECT s.agent, version, tick, bytes, 0, log, 0, coalesce(records, 0),
+               coalesce(log_total, 0), 0, 0, 0, 0, 0, time, NULL, NULL, NULL, NULL, zeroblob(32),
+               length(state), iif(length(state) > 2048, NULL, state)
+        FROM state_1 AS s LEFT JOIN (
+          SELECT agent, count(*) AS records, sum(length(CAST(record AS BLOB))) AS log_total
+          FROM log GROUP BY agent) AS l ON l.agent = s.agent
+        WHERE s.agent IN (SELECT id FROM agent);
+      CREATE TABLE large_state(agent INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT;
+      INSERT INTO large_state
+        SELECT agent, state FROM state_1
+        WHERE length(state) > 2048 AND agent IN (SELECT id FROM agent);
+
+      ALTER TABLE garbage RENAME TO garbage_1;
+      CREATE TABLE garbage(
+        agent INTEGER PRIMARY KEY,
+        log INTEGER NOT NULL,
+        event INTEGER NOT NULL) STRICT;
+      INSERT INTO garbage
+        SELECT g.agent, coalesce(log, 0), 0
+        FROM garbage_1 AS g LEFT JOIN state_1 AS s ON s.agent = g.agent;
+      DROP TABLE garbage_1;
+      DROP TABLE state_1;
+
+      CREATE TABLE mark(
+        agent INTEGER NOT NULL,
+        kind INTEGER NOT NULL,
+        id INTEGER NOT NULL,
+        total INTEGER NOT NULL,
+        due INTEGER NOT NULL,
+        PRIMARY KEY(agent, kind, id)) STRICT, WITHOUT ROWID;
+      CREATE INDEX mark_due ON mark(due);
+      CREATE TABLE anchor(
+        agent INTEGER PRIMARY KEY,
+        number INTEGER NOT NULL,
+        time INTEGER NOT NULL,
+        hash BLOB) STRICT;
     )sql"},
 }};
 

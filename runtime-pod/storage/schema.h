@@ -1,12 +1,21 @@
 // The tables of a shard, and the settings that every connection to it has.
 //
-// Layout, chosen for few pages per commit: one row of `state` per agent; one clustered table `item`
-// by (agent, kind, key); one `log` that is only appended to and has no index, each record naming
-// the agent's one before it (`prev`), the newest being named by `state`.
+// Layout, chosen for few pages per commit:
+// - `state`: one row per agent with its head and its state; there is one exactly while the agent
+//   exists. A state over `kInlineStateBytes` is in `large_state`, so that commits that do not
+//   change it do not write it again.
+// - `item`, clustered by (agent, kind, key), with a partial index of the rows that have a time.
+// - `log`: only appended to, without an index. An agent's records form two chains, of ticks and of
+//   events: each names the one before it (`prev`), and `state` the newest of each.
+// - `mark`: every so often a record of a chain, with the time at which it and what is before it are
+//   trimmed. `anchor`: the newest tick record of an agent that was.
+// - `garbage`: deleted agents whose rows are still to be taken away, with the ends of their chains.
+//
 //
 // Thread-safety: as the Database.
 #pragma once
 
+#include <cstddef>
 #include <span>
 
 #include "core/result.h"
@@ -15,8 +24,7 @@
 
 namespace oa::runtime {
 
-enum ItemKind : std::int64_t { kItemKv = 1 };
-enum LogKind : std::int64_t { kLogTick = 1 };
+inline constexpr std::size_t kInlineStateBytes = 2048;
 
 std::span<const sqlite::Migration> migrations();
 

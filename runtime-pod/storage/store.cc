@@ -33,8 +33,8 @@ std::int64_t file_size(const std::string& path) {
 
 }  // namespace
 
-Store::Store(std::string path, DirectoryLock lock)
-    : path_(std::move(path)), lock_(std::move(lock)) {}
+Store::Store(const std::string& directory, DirectoryLock lock)
+    : path_(directory + "/" + kFile), lock_(std::move(lock)), reserve_(directory) {}
 
 Result<std::unique_ptr<Store>> Store::open(StoreOptions options, WriterHooks hooks,
                                            const Clock& clock, const Pause& pause,
@@ -45,7 +45,7 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options, WriterHooks hoo
   }
   auto lock = DirectoryLock::acquire(options.directory, options.lock_wait, clock, pause);
   if (!lock) return lock.error();
-  std::unique_ptr<Store> store(new Store(options.directory + "/" + kFile, std::move(*lock)));
+  std::unique_ptr<Store> store(new Store(options.directory, std::move(*lock)));
   if (auto done = make_private_file(store->path_); !done) return done.error();
 
   // The lock keeps other runtimes out, but somebody may look into the file with a tool.
@@ -56,16 +56,18 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options, WriterHooks hoo
     if (auto done = check_owner(*db, *options.only); !done) return done.error();
   }
   if (auto done = prepare_writer(*db); !done) return done.error();
-  auto read_db = sqlite::Database::open(store->path_, {.read_only = true, .vfs = options.vfs});
-  if (!read_db) return read_db.error();
-  auto reader = Reader::open(std::move(*read_db));
+  auto reader = Reader::open(store->path_, options.vfs);
   if (!reader) return reader.error();
   store->reader_.emplace(std::move(*reader));
+  store->reserve_.make();
   auto epoch = raise_epoch(*db);
   if (!epoch) return epoch.error();
   store->epoch_ = *epoch;
-  auto writer = Writer::start(std::move(*db), *epoch, options.limits, std::move(hooks), clock,
-                              std::move(log));
+  hooks.interrupt_readers = [self = store.get()] { self->reader_->interrupt(); };
+  hooks.make_room = [self = store.get()] { return self->reserve_.release(); };
+  hooks.take_room_back = [self = store.get()] { self->reserve_.make(); };
+  auto writer = Writer::start(std::move(*db), *epoch, std::move(options.seal), options.limits,
+                              std::move(hooks), clock, std::move(log));
   if (!writer) return writer.error();
   store->writer_ = std::move(*writer);
   return store;

@@ -3,6 +3,16 @@
 // Start-up, in order: directory, file system, lock, whose it is, schema, epoch. Nothing is changed
 // in a database that is refused.
 //
+// A reserve file keeps room for what must be committed on a full disk: ends of ticks that were
+// taken in, deletions, dead letters, hibernation.
+//
+//   held      -- a write does not fit --> released: the file is deleted, `full` shuts the intake,
+//                                         and the change is tried again
+//   released  -- 64 MiB or 5 % are free besides it, and nobody has work --> held
+//   released  -- a write does not fit --> the change is refused (LIMIT_EXCEEDED, StorageFull)
+//
+// It begins as held where there is room for it, and as released where there is not.
+//
 // Thread-safety: can be used from any thread once open.
 #pragma once
 
@@ -17,6 +27,7 @@
 #include "libs/obs/log.h"
 #include "runtime-pod/storage/lock.h"
 #include "runtime-pod/storage/reader.h"
+#include "runtime-pod/storage/reserve.h"
 #include "runtime-pod/storage/writer.h"
 
 namespace oa::runtime {
@@ -27,6 +38,7 @@ struct StoreOptions {
   Duration lock_wait{};         // how long a locked directory is awaited
   std::optional<AgentId> only;  // the database may hold this agent and no other (CONFLICT, reason
                                 // WrongAgent)
+  Seal seal;                    // of the audit chain
   const char* vfs = nullptr;    // SQLite's; null: the system's
   WriterLimits limits;
 };
@@ -54,13 +66,14 @@ class Store {
   void close();
 
  private:
-  Store(std::string path, DirectoryLock lock);
+  Store(const std::string& directory, DirectoryLock lock);
 
   const std::string path_;
   DirectoryLock lock_;  // held longest: until the connections below are closed
+  Reserve reserve_;     // of the writer's thread, once there is one
   std::int64_t epoch_ = 0;
-  std::unique_ptr<Writer> writer_;
   std::optional<Reader> reader_;
+  std::unique_ptr<Writer> writer_;  // its hooks use what stands above
 };
 
 }  // namespace oa::runtime

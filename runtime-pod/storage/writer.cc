@@ -33,14 +33,17 @@ Writer::Writer(sqlite::Database db, std::int64_t epoch, WriterLimits limits, Wri
       log_(std::move(log)),
       next_checkpoint_(limits.checkpoint_frames) {}
 
-Result<std::unique_ptr<Writer>> Writer::start(sqlite::Database db, std::int64_t epoch,
+Result<std::unique_ptr<Writer>> Writer::start(sqlite::Database db, std::int64_t epoch, Seal seal,
                                               WriterLimits limits, WriterHooks hooks,
                                               const Clock& clock, obs::Logger log) {
   std::unique_ptr<Writer> writer(
       new Writer(std::move(db), epoch, limits, std::move(hooks), clock, std::move(log)));
-  auto changes = Changes::prepare(writer->db_);
+  auto changes = Changes::prepare(writer->db_, std::move(seal));
   if (!changes) return changes.error();
   writer->changes_ = std::move(*changes);
+  auto sweeper = Sweeper::prepare(writer->db_);
+  if (!sweeper) return sweeper.error();
+  writer->sweeper_ = std::move(*sweeper);
   writer->thread_ = std::thread(&Writer::run, writer.get());
   return writer;
 }
@@ -132,6 +135,9 @@ void Writer::commit_batch() {
     batch.pop_back();
   }
   finish(batch, std::move(transaction));
+  commits_since_sweep_ += static_cast<int>(batch.size());
+  if (closed_) return;
+  if (commits_since_sweep_ >= limits_.sweep_commits) sweep();
   if (!closed_) checkpoint_when_long();
 }
 
@@ -193,6 +199,7 @@ Writer::Transaction Writer::roll_back(Error error, std::vector<Applied> applied)
 void Writer::finish(std::vector<Pending>& batch, Transaction transaction) {
   switch (transaction.kind) {
     case Transaction::Kind::kCommitted:
+      tell_due(transaction);
       for (std::size_t i = 0; i < batch.size(); ++i) {
         deliver(batch[i], std::move(transaction.applied[i]));
       }
@@ -202,7 +209,11 @@ void Writer::finish(std::vector<Pending>& batch, Transaction transaction) {
         for (Pending& pending : batch) run_alone(pending);
         return;
       }
-      deliver(batch.front(), {Applied::Kind::kFailed, {}, transaction.error});
+      if (make_room(transaction.error)) {
+        finish(batch, transact(batch));
+        return;
+      }
+      deliver(batch.front(), {Applied::Kind::kFailed, {}, {}, transaction.error});
       return;
     case Transaction::Kind::kUnknown:
       for (Pending& pending : batch) unanswered_.push_back(std::move(pending));
@@ -213,6 +224,25 @@ void Writer::finish(std::vector<Pending>& batch, Transaction transaction) {
       for (Pending& pending : batch) pending.done(closed_error(transaction.error));
       return;
   }
+}
+
+void Writer::tell_due(const Transaction& transaction) {
+  if (!hooks_.due) return;
+  std::vector<DueRow> rows;
+  for (const Applied& applied : transaction.applied) {
+    rows.insert(rows.end(), applied.due.begin(), applied.due.end());
+  }
+  if (!rows.empty()) hooks_.due(rows);
+}
+
+// True: what has failed is worth another try. Whoever takes work in is told at once, for what is
+// given up is meant for work that was taken in.
+bool Writer::make_room(const Error& error) {
+  if (error.reason != "StorageFull" || !hooks_.make_room || !hooks_.make_room()) return false;
+  log_.warn("the disk is full: its reserve was given up to finish what was taken in; make room",
+            {{"error", error}});
+  if (hooks_.full) hooks_.full(error);
+  return true;
 }
 
 void Writer::run_alone(Pending& pending) {
@@ -257,12 +287,41 @@ void Writer::housekeeping_failed(const Error& error) {
 }
 
 void Writer::checkpoint_when_long() {
-  if (db_.wal_frames() < next_checkpoint_) return;
+  const int frames = db_.wal_frames();
+  if (frames < next_checkpoint_) return;
+  if (frames >= limits_.log_frames) {
+    if (hooks_.interrupt_readers) hooks_.interrupt_readers();
+    empty_log();
+    return;
+  }
   const auto done = db_.checkpoint_passive();
   if (!done) housekeeping_failed(done.error());
   // A reader may hold a part of the log: not before a quarter more has been written.
-  next_checkpoint_ = done && !done->busy ? limits_.checkpoint_frames
-                                         : db_.wal_frames() + limits_.checkpoint_frames / 4;
+  next_checkpoint_ =
+      done && !done->busy ? limits_.checkpoint_frames : frames + limits_.checkpoint_frames / 4;
+}
+
+// False: somebody reads from it.
+bool Writer::empty_log() {
+  const auto done = db_.checkpoint_truncate();
+  if (!done) housekeeping_failed(done.error());
+  const bool is_empty = done && !done->busy;
+  const int frames = db_.wal_frames();
+  next_checkpoint_ = is_empty ? limits_.checkpoint_frames : frames + limits_.checkpoint_frames / 4;
+  const bool is_full = !is_empty && frames >= limits_.log_frames;
+  if (is_full == log_is_full_) return is_empty;
+  log_is_full_ = is_full;
+  Result<void> verdict;
+  if (is_full) {
+    verdict =
+        make_error(Code::kUnavailable, "StorageLogFull",
+                   "the write-ahead log has " + std::to_string(frames) +
+                       " pages and must have less than " + std::to_string(limits_.log_frames) +
+                       ", but somebody outside of this process reads from it");
+    log_.warn("nothing is taken in: end what reads the database", {{"error", verdict.error()}});
+  }
+  if (hooks_.log_full) hooks_.log_full(std::move(verdict));
+  return is_empty;
 }
 
 void Writer::idle_work() {
@@ -271,20 +330,19 @@ void Writer::idle_work() {
     return;
   }
   if (sweep()) return;
-  idle_work_due_ = false;
-  if (db_.wal_frames() == 0) return;
-  const auto done = db_.checkpoint_truncate();
-  if (!done) housekeeping_failed(done.error());
-  next_checkpoint_ = limits_.checkpoint_frames;
+  if (hooks_.take_room_back) hooks_.take_room_back();
+  // A log that is too long is tried again; another one waits for the next commit.
+  idle_work_due_ = db_.wal_frames() != 0 && !empty_log() && log_is_full_;
 }
 
-// True: rows of deleted agents were taken away, and there may be more.
+// True: rows were taken away, and there may be more.
 bool Writer::sweep() {
+  commits_since_sweep_ = 0;
   Transaction transaction;
   auto done = begin(transaction);
   bool more = false;
   if (done) {
-    const auto swept = changes_->sweep();
+    const auto swept = sweeper_->sweep(clock_.now());
     more = swept && *swept;
     done = swept ? db_.execute("COMMIT") : Result<void>(swept.error());
   }

@@ -2,10 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "runtime-pod/storage/reader.h"
-#include "runtime-pod/storage/schema.h"
-#include "tests/support/temp_dir.h"
-#include "tests/unit/runtime-pod/storage/rows.h"
+#include "tests/unit/runtime-pod/storage/store_fixture.h"
 
 namespace oa::runtime {
 namespace {
@@ -16,37 +13,12 @@ using test::put_agent;
 using test::put_key;
 using test::tick;
 
-class ChangesTest : public testing::Test {
- protected:
-  ChangesTest() : db(sqlite::Database::open(dir.file("x.db")).value()) {
-    EXPECT_TRUE(prepare_writer(db));
-    changes.emplace(Changes::prepare(db).value());
-    reader.emplace(
-        Reader::open(sqlite::Database::open(dir.file("x.db"), {.read_only = true}).value())
-            .value());
-  }
-
-  Applied apply(const Change& change) {
-    EXPECT_TRUE(db.execute("BEGIN IMMEDIATE"));
-    Applied applied = changes->apply(change);
-    EXPECT_TRUE(db.execute("COMMIT"));
-    return applied;
-  }
-  AgentKey add(const std::string& name) { return apply(put_agent(name)).committed.row.key; }
-  StoredAgent stored(const std::string& name) {
-    return reader->find_agent({"default", name}).value().value();
-  }
-
-  oa::test::TempDir dir;
-  sqlite::Database db;
-  std::optional<Changes> changes;
-  std::optional<Reader> reader;
-};
+using ChangesTest = test::TablesTest;
 
 TEST_F(ChangesTest, keep_what_a_tick_wrote) {
   const AgentKey agent = add("a");
-  TickCommit first = tick(agent, 1, R"({"n":1})");
-  first.kv = {put_key("k", "value")};
+  AgentCommit first = tick(agent, 1, R"({"n":1})");
+  first.items = {put_key("k", "value")};
   const Applied applied = apply(first);
   ASSERT_EQ(applied.kind, Kind::kWritten);
   EXPECT_FALSE(applied.committed.replaced);
@@ -55,10 +27,10 @@ TEST_F(ChangesTest, keep_what_a_tick_wrote) {
   EXPECT_EQ(agent_row.head.version, 1);
   EXPECT_EQ(agent_row.head.tick, 1);
   EXPECT_EQ(agent_row.head.bytes, 7 + 1 + 5);
-  const auto value = reader->get_kv(agent, "k").value().value();
+  const auto value = reader->get_item(agent, ItemKind::kKv, "k").value().value();
   EXPECT_EQ(value.value, "value");
   EXPECT_EQ(value.content_type, "text/plain");
-  EXPECT_EQ(value.version, 1);
+  EXPECT_EQ(value.number, 1);
 }
 
 TEST_F(ChangesTest, let_only_the_commit_through_that_follows_the_last) {  // I1
@@ -74,51 +46,51 @@ TEST_F(ChangesTest, let_only_the_commit_through_that_follows_the_last) {  // I1
 
 TEST_F(ChangesTest, count_bytes_as_values_come_change_and_go) {
   const AgentKey agent = add("a");
-  TickCommit commit = tick(agent, 1, "12345");
-  commit.kv = {put_key("key", "1234567")};
+  AgentCommit commit = tick(agent, 1, "12345");
+  commit.items = {put_key("key", "1234567")};
   EXPECT_EQ(apply(commit).committed.head.bytes, 5 + 10);
   commit = tick(agent, 2, "1");
-  commit.kv = {put_key("key", "1")};
+  commit.items = {put_key("key", "1")};
   const Applied replaced = apply(commit);
   EXPECT_TRUE(replaced.committed.replaced);
   EXPECT_EQ(replaced.committed.head.bytes, 1 + 4);
   commit = tick(agent, 3);
-  commit.kv = {delete_key("key"), delete_key("never was")};
+  commit.items = {delete_key("key"), delete_key("never was")};
   EXPECT_EQ(apply(commit).committed.head.bytes, 1);
 }
 
 TEST_F(ChangesTest, refuse_what_is_over_the_limit_and_change_nothing) {
   const AgentKey agent = add("a");
-  TickCommit commit = tick(agent, 1, "{}");
-  commit.kv = {put_key("a", std::string(50, 'x')), put_key("b", std::string(50, 'x'))};
+  AgentCommit commit = tick(agent, 1, "{}");
+  commit.items = {put_key("a", std::string(50, 'x')), put_key("b", std::string(50, 'x'))};
   commit.max_storage_bytes = 100;
   const Applied applied = apply(commit);
   EXPECT_EQ(applied.kind, Kind::kRefused);
   EXPECT_EQ(applied.error.code, Code::kLimitExceeded);
   EXPECT_EQ(applied.error.reason, "StorageLimit");
   EXPECT_EQ(stored("a").head.version, 0);
-  EXPECT_FALSE(reader->get_kv(agent, "a").value());
+  EXPECT_FALSE(reader->get_item(agent, ItemKind::kKv, "a").value());
 }
 
 TEST_F(ChangesTest, let_an_agent_over_its_lowered_limit_shrink) {
   const AgentKey agent = add("a");
-  TickCommit commit = tick(agent, 1);
-  commit.kv = {put_key("a", std::string(50, 'x')), put_key("b", std::string(50, 'x'))};
+  AgentCommit commit = tick(agent, 1);
+  commit.items = {put_key("a", std::string(50, 'x')), put_key("b", std::string(50, 'x'))};
   ASSERT_EQ(apply(commit).kind, Kind::kWritten);
   commit = tick(agent, 2);
-  commit.kv = {delete_key("a")};
+  commit.items = {delete_key("a")};
   commit.max_storage_bytes = 10;
   EXPECT_EQ(apply(commit).kind, Kind::kWritten);
 }
 
 TEST_F(ChangesTest, hold_writes_to_their_conditions) {
   const AgentKey agent = add("a");
-  TickCommit first = tick(agent, 1);
-  first.kv = {put_key("k", "1")};
+  AgentCommit first = tick(agent, 1);
+  first.items = {put_key("k", "1")};
   ASSERT_EQ(apply(first).kind, Kind::kWritten);
   struct Row {
     const char* key;
-    KvCondition condition;
+    ItemCondition condition;
     const char* reason;  // "-": let through
   };
   const Row rows[] = {
@@ -131,9 +103,9 @@ TEST_F(ChangesTest, hold_writes_to_their_conditions) {
       {"k", {.versions = {{5, 1}}}, "-"},
   };
   for (const Row& row : rows) {
-    TickCommit commit = tick(agent, 2);
-    commit.kv = {put_key(row.key, "2")};
-    commit.kv[0].condition = row.condition;
+    AgentCommit commit = tick(agent, 2);
+    commit.items = {put_key(row.key, "2")};
+    commit.items[0].condition = row.condition;
     const Applied applied = apply(commit);
     if (std::string(row.reason) == "-") {
       EXPECT_EQ(applied.kind, Kind::kWritten);
@@ -164,12 +136,12 @@ TEST_F(ChangesTest, take_a_removed_agents_rows_away_bit_by_bit) {
   const AgentKey agent = add("a");
   const AgentKey other = add("b");
   for (int version = 1; version <= 300; ++version) {
-    TickCommit commit = tick(agent, version, "{}");
-    commit.kv = {put_key("key" + std::to_string(version), "v")};
+    AgentCommit commit = tick(agent, version, "{}");
+    commit.items = {put_key("key" + std::to_string(version), "v")};
     ASSERT_EQ(apply(commit).kind, Kind::kWritten);
   }
-  TickCommit commit = tick(other, 1, "{}");
-  commit.kv = {put_key("k", "v")};
+  AgentCommit commit = tick(other, 1, "{}");
+  commit.items = {put_key("k", "v")};
   ASSERT_EQ(apply(commit).kind, Kind::kWritten);
 
   ASSERT_EQ(apply(AgentRemove{agent}).kind, Kind::kWritten);
@@ -177,17 +149,12 @@ TEST_F(ChangesTest, take_a_removed_agents_rows_away_bit_by_bit) {
   EXPECT_FALSE(reader->find_agent({"default", "a"}).value());
   EXPECT_NE(add("a"), agent);
 
-  int sweeps = 0;
-  for (bool more = true; more; ++sweeps) {
-    ASSERT_TRUE(db.execute("BEGIN IMMEDIATE"));
-    more = changes->sweep().value();
-    ASSERT_TRUE(db.execute("COMMIT"));
-  }
+  const int sweeps = sweep_all(Time());
   EXPECT_GT(sweeps, 4);
-  EXPECT_EQ(db.query_integer("SELECT count(*) FROM log").value(), 1);
-  EXPECT_EQ(db.query_integer("SELECT count(*) FROM item").value(), 1);
-  EXPECT_EQ(db.query_integer("SELECT count(*) FROM state").value(), 2);
-  EXPECT_EQ(db.query_integer("SELECT count(*) FROM garbage").value(), 0);
+  EXPECT_EQ(count("log"), 1);
+  EXPECT_EQ(count("item"), 1);
+  EXPECT_EQ(count("state"), 2);
+  EXPECT_EQ(count("garbage"), 0);
 }
 
 TEST_F(ChangesTest, refuse_a_tick_of_an_agent_that_never_was) {

@@ -2,10 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "runtime-pod/storage/changes.h"
-#include "runtime-pod/storage/schema.h"
-#include "tests/support/temp_dir.h"
-#include "tests/unit/runtime-pod/storage/rows.h"
+#include "tests/unit/runtime-pod/storage/store_fixture.h"
 
 namespace oa::runtime {
 namespace {
@@ -14,64 +11,54 @@ using test::put_agent;
 using test::put_key;
 using test::tick;
 
-class ReaderTest : public testing::Test {
- protected:
-  ReaderTest() : db(sqlite::Database::open(dir.file("x.db")).value()) {
-    EXPECT_TRUE(prepare_writer(db));
-    changes.emplace(Changes::prepare(db).value());
-    reader.emplace(
-        Reader::open(sqlite::Database::open(dir.file("x.db"), {.read_only = true}).value())
-            .value());
-  }
-  Committed apply(const Change& change) {
-    Applied applied = changes->apply(change);
-    EXPECT_EQ(applied.kind, Applied::Kind::kWritten) << applied.error.detail;
-    return applied.committed;
-  }
-
-  oa::test::TempDir dir;
-  sqlite::Database db;
-  std::optional<Changes> changes;
-  std::optional<Reader> reader;
-};
+using ReaderTest = test::TablesTest;
 
 TEST_F(ReaderTest, finds_nothing_where_nothing_is) {
   EXPECT_FALSE(reader->find_agent({"default", "a"}).value());
-  EXPECT_FALSE(reader->get_kv(1, "k").value());
-  EXPECT_TRUE(reader->list_kv(1, "", "", 10).value().items.empty());
+  EXPECT_FALSE(reader->get_item(1, ItemKind::kKv, "k").value());
+  EXPECT_TRUE(
+      reader->list_items(1, ItemKind::kKv, "", "", 10, Values::kLeaveOut).value().items.empty());
   EXPECT_TRUE(reader->list_log(1, 0, 10).value().items.empty());
 }
 
 TEST_F(ReaderTest, lists_keys_by_prefix_and_page) {
-  const AgentKey agent = apply(put_agent("a")).row.key;
-  const AgentKey other = apply(put_agent("b")).row.key;
-  TickCommit commit = tick(agent, 1);
+  const AgentKey agent = commit(put_agent("a")).row.key;
+  const AgentKey other = commit(put_agent("b")).row.key;
+  AgentCommit keys = tick(agent, 1);
   for (const char* key : {"a", "b/1", "b/2", "b/3", "b\xc3\xa9", "c"}) {
-    commit.kv.push_back(put_key(key, "value"));
+    keys.items.push_back(put_key(key, "value"));
   }
-  apply(commit);
-  commit = tick(other, 1);
-  commit.kv = {put_key("b/9", "v")};
-  apply(commit);
+  commit(keys);
+  keys = tick(other, 1);
+  keys.items = {put_key("b/9", "v")};
+  commit(keys);
 
-  const auto first = reader->list_kv(agent, "b/", "", 2).value();
+  const auto first =
+      reader->list_items(agent, ItemKind::kKv, "b/", "", 2, Values::kLeaveOut).value();
   ASSERT_EQ(first.items.size(), 2u);
   EXPECT_EQ(first.items[0].key, "b/1");
   EXPECT_EQ(first.items[0].bytes, 5);
   EXPECT_EQ(first.next, "b/2");
-  const auto second = reader->list_kv(agent, "b/", *first.next, 2).value();
+  const auto second =
+      reader->list_items(agent, ItemKind::kKv, "b/", *first.next, 2, Values::kLeaveOut).value();
   ASSERT_EQ(second.items.size(), 1u);
   EXPECT_EQ(second.items[0].key, "b/3");
   EXPECT_FALSE(second.next);
-  EXPECT_EQ(reader->list_kv(agent, "", "", 1000).value().items.size(), 6u);
-  EXPECT_EQ(reader->list_kv(agent, "b", "", 1000).value().items.size(), 4u);
+  EXPECT_EQ(reader->list_items(agent, ItemKind::kKv, "", "", 1000, Values::kLeaveOut)
+                .value()
+                .items.size(),
+            6u);
+  EXPECT_EQ(reader->list_items(agent, ItemKind::kKv, "b", "", 1000, Values::kLeaveOut)
+                .value()
+                .items.size(),
+            4u);
 }
 
 TEST_F(ReaderTest, lists_agents_by_page) {
-  for (const char* name : {"c", "a", "b"}) apply(put_agent(name));
+  for (const char* name : {"c", "a", "b"}) commit(put_agent(name));
   AgentPut elsewhere = put_agent("a");
   elsewhere.row.id.namespace_name = "team";
-  apply(elsewhere);
+  commit(elsewhere);
   const auto first = reader->list_agents("default", "", 2).value();
   ASSERT_EQ(first.items.size(), 2u);
   EXPECT_EQ(first.items[1].id, (AgentId{"default", "b"}));
@@ -81,12 +68,12 @@ TEST_F(ReaderTest, lists_agents_by_page) {
 }
 
 TEST_F(ReaderTest, walks_an_agents_log_from_its_newest_record) {
-  const AgentKey agent = apply(put_agent("a")).row.key;
-  const AgentKey other = apply(put_agent("b")).row.key;
+  const AgentKey agent = commit(put_agent("a")).row.key;
+  const AgentKey other = commit(put_agent("b")).row.key;
   std::int64_t newest = 0;
   for (int version = 1; version <= 5; ++version) {
-    newest = apply(tick(agent, version)).head.log;
-    apply(tick(other, version));
+    newest = commit(tick(agent, version)).head.log;
+    commit(tick(other, version));
   }
   const auto first = reader->list_log(agent, newest, 3).value();
   ASSERT_EQ(first.items.size(), 3u);

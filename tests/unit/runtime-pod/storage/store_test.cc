@@ -17,7 +17,7 @@ class StoreTest : public testing::Test {
  protected:
   Result<std::unique_ptr<Store>> open(std::optional<AgentId> only = std::nullopt) {
     return Store::open(
-        {.directory = dir.file("data"), .only = std::move(only)}, {}, clock,
+        {.directory = dir.file("data"), .only = std::move(only), .seal = test::seal}, {}, clock,
         [](auto) { return true; }, obs::Logger("test", {.sink = [](std::string_view) {}}, clock));
   }
   Result<Committed> commit(Store& store, Change change) {
@@ -85,7 +85,7 @@ TEST_F(StoreTest, refuses_a_database_that_needs_a_newer_program) {
   EXPECT_EQ(open().error().reason, "DatabaseTooNew");
   {
     auto db = sqlite::Database::open(dir.file("data/agents.db")).value();
-    ASSERT_TRUE(db.execute("UPDATE schema_version SET min_reader = 1"));
+    ASSERT_TRUE(db.execute("UPDATE schema_version SET min_reader = 2"));
   }
   EXPECT_TRUE(open());
 }

@@ -35,7 +35,7 @@ class WriterTest : public testing::Test {
         path(), {.busy_timeout = std::chrono::milliseconds(0), .vfs = vfs.name()});
     ASSERT_TRUE(prepare_writer(*db));
     const std::int64_t epoch = raise_epoch(*db).value();
-    writer = Writer::start(std::move(*db), epoch, {},
+    writer = Writer::start(std::move(*db), epoch, test::seal, {},
                            {.closed =
                                 [this](const Error& why) {
                                   closed = why.detail;
@@ -98,8 +98,8 @@ class WriterTest : public testing::Test {
     EXPECT_TRUE(prepare_writer(db));
     EXPECT_EQ(db.query_integer("SELECT count(*) FROM pragma_integrity_check").value(), 1);
     auto query = db.prepare(
-                       "SELECT name FROM agent JOIN state ON agent.id = state.agent WHERE state "
-                       "IS NOT NULL")
+                       "SELECT name FROM agent JOIN state ON agent.id = state.agent WHERE "
+                       "state_bytes IS NOT NULL")
                      .value();
     std::set<std::string> names;
     while (query.step().value()) names.insert(std::string(query.text(0)));
@@ -243,7 +243,9 @@ TEST_F(WriterTest, keeps_the_log_short_under_load) {
   auto db = sqlite::Database::open(path(), {.busy_timeout = std::chrono::milliseconds(0)}).value();
   ASSERT_TRUE(prepare_writer(db));
   const std::int64_t epoch = raise_epoch(db).value();
-  writer = Writer::start(std::move(db), epoch, {.checkpoint_frames = 100}, {}, clock, log).value();
+  writer =
+      Writer::start(std::move(db), epoch, test::seal, {.checkpoint_frames = 100}, {}, clock, log)
+          .value();
   const AgentKey key = commit(put_agent("a")).value().row.key;
   for (int version = 1; version <= 100; ++version) {
     ASSERT_TRUE(commit(tick(key, version, std::string(20'000, 'x'))));
