@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/agent_json.h"
 #include "core/text.h"
 #include "core/wire.h"
 #include "operator/desired/names.h"
@@ -25,14 +26,6 @@ std::string fnv1a_hex(const std::string& text) {
   std::array<char, 17> out{};
   std::snprintf(out.data(), out.size(), "%016llx", static_cast<unsigned long long>(hash));
   return out.data();
-}
-
-// The part of the spec that the runtime reads (core/agent.h's parse_spec, unknown fields ignored).
-json runtime_spec(const AgentSpec& spec) {
-  return {{"config",
-           {{"maxTickDuration", format_duration(spec.config.max_tick_duration)},
-            {"maxStorageBytes", spec.config.max_storage_bytes}}},
-          {"lifecycle", {{"drainTimeout", format_duration(spec.drain_timeout)}}}};
 }
 
 json http_probe(const char* path, int period_seconds, int failure_threshold) {
@@ -124,7 +117,11 @@ std::string revision_of(const AgentSpec& spec) {
   if (spec.image) changed["image"] = *spec.image;
   if (spec.image_pull_policy != defaults.image_pull_policy)
     changed["imagePullPolicy"] = spec.image_pull_policy;
-  if (spec.config != defaults.config) changed["config"] = runtime_spec(spec).at("config");
+  const json for_runtime = runtime_spec(spec);
+  if (spec.config != defaults.config) changed["config"] = for_runtime.at("config");
+  for (const char* part : {"handler", "schedules", "webhooks", "callbacks"}) {
+    if (for_runtime.contains(part)) changed[part] = for_runtime.at(part);
+  }
   if (spec.drain_timeout != defaults.drain_timeout)
     changed["drainTimeout"] = format_duration(spec.drain_timeout);
   if (!spec.requests.empty()) changed["requests"] = spec.requests;

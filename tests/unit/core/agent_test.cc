@@ -64,6 +64,51 @@ TEST(Agent, has_a_default_for_everything_but_its_name) {
   EXPECT_EQ(agent->spec.image, std::nullopt);
 }
 
+TEST(Agent, bounds_its_work_by_default) {
+  const AgentConfig config = default_spec().config;
+  EXPECT_EQ(config.max_iterations, 10);
+  EXPECT_EQ(config.inbox, (InboxConfig{1000, InboxOverflow::kDeadLetter, InboxOrder::kStrict}));
+  EXPECT_EQ(config.retry, (RetryConfig{6, 10min, 100ms, 30s}));
+  EXPECT_EQ(config.budget, BudgetConfig());
+  EXPECT_EQ(config.retention, (RetentionConfig{720h, 64LL << 20, 24h, 16LL << 20}));
+}
+
+TEST(Agent, reads_handlers_schedules_webhooks_and_callbacks) {
+  const auto agent = parse(manifest_with(R"({
+    handler: {container: {image: acme/logic:1, env: [{name: A, value: x}, {name: B},
+      {name: C, valueFrom: {secretKeyRef: {name: keys, key: api.key}}}],
+      resources: {limits: {memory: 64Mi}}, command: [run], args: [-v]}},
+    schedules: [{name: weekly, cron: "0 9 * * 1", timeZone: Europe/Stockholm, payload: {a: [1]}},
+                {name: hourly, cron: "@hourly", missed: Skip}],
+    webhooks: [{source: github, scheme: GitHub, secretRef: {name: keys, key: hook}}],
+    callbacks: {secretRef: {name: keys, key: callback}}})"));
+  ASSERT_TRUE(agent) << to_string(agent.error());
+  const AgentSpec& spec = agent->spec;
+  EXPECT_EQ(spec.handler,
+            HandlerSpec(ContainerHandler{
+                .image = "acme/logic:1",
+                .port = 9000,
+                .env = {{"A", "x"}, {"B", ""}, {"C", SecretKeyRef{"keys", "api.key"}}},
+                .limits = {{"memory", "64Mi"}},
+                .command = {"run"},
+                .args = {"-v"}}));
+  EXPECT_EQ(spec.schedules, (std::vector<Schedule>{
+                                {"weekly", "0 9 * * 1", "Europe/Stockholm",
+                                 Json::object({{"a", Json::array({1})}}), MissedPolicy::kFireOnce},
+                                {"hourly", "@hourly", "UTC", Json(), MissedPolicy::kSkip}}));
+  EXPECT_EQ(
+      spec.webhooks,
+      (std::vector<WebhookSource>{{"github", WebhookScheme::kGitHub, {"keys", "hook"}, 5min}}));
+  EXPECT_EQ(spec.callback_secret, (SecretKeyRef{"keys", "callback"}));
+}
+
+TEST(Agent, has_the_notebook_unless_it_says_otherwise) {
+  EXPECT_EQ(default_spec().handler, HandlerSpec(NotebookHandler{}));
+  EXPECT_EQ(parse(manifest_with("{handler: {}}"))->spec.handler, HandlerSpec(NotebookHandler{}));
+  EXPECT_EQ(parse(manifest_with("{handler: {http: {url: 'https://x:1/t?a=b'}}}"))->spec.handler,
+            HandlerSpec(HttpHandler{"https://x:1/t?a=b"}));
+}
+
 TEST(Agent, written_back_reads_as_the_same_agent) {
   const auto agent = parse(kSeedManifest);
   ASSERT_TRUE(agent);
@@ -109,6 +154,43 @@ TEST(Agent, refuses_wrong_input_with_path_value_and_rule) {
       {"{resources: {requests: {memory: lots}}}",
        "spec.resources.requests.memory is \"lots\" but must be a quantity"},
       {"[]", "spec is [] but must be an object"},
+      {"{config: {maxIterations: 1001}}", "must be between 1 and 1000"},
+      {"{config: {inbox: {capacity: 0}}}", "must be between 1 and 100000"},
+      {"{config: {inbox: {overflow: Forget}}}", "must be one of DeadLetter, DropOldest, RejectNew"},
+      {"{config: {retry: {firstBackoff: 1m}}}",
+       "must not have a firstBackoff longer than its maxBackoff"},
+      {"{config: {retry: {maxAge: 48h}}}", "between 1s and 24h"},
+      {"{config: {budget: {bytesPerDay: 1}}}", "must be at least 1Ki"},
+      {"{config: {retention: {eventBytes: 1Ki}}}", "must be at least 64Ki"},
+      {"{handler: {container: {image: a}, http: {url: 'http://x'}}}",
+       "must not have both container and http"},
+      {"{handler: {wasm: {}}}", "spec.handler.wasm must not be set: there is no such field"},
+      {"{handler: {container: {}}}", "spec.handler.container.image must be set"},
+      {"{handler: {container: {image: a, port: 8080}}}",
+       "must not be one of the runtime's own ports"},
+      {"{handler: {container: {image: a, env: [{name: A}, {name: B}, {name: A}]}}}",
+       "env[2].name is \"A\" but must differ from that of every other item"},
+      {"{handler: {container: {image: a, env: [{name: A, value: '', valueFrom: "
+       "{secretKeyRef: {name: s, key: k}}}]}}}",
+       "must not have both value and valueFrom"},
+      {"{handler: {http: {url: 'ftp://x'}}}", "must be an http or https URL"},
+      {"{handler: {http: {url: 'http://user:secret@x'}}}", "without user and fragment"},
+      {"{schedules: [{name: a}]}", "spec.schedules[0].cron must be set"},
+      {"{schedules: [{name: a, cron: '61 * * * *'}]}",
+       "such as @hourly: the minute \"61\" must be between 0 and 59"},
+      {"{schedules: [{name: a, cron: '@daily'}, {name: a, cron: '@daily'}]}",
+       "spec.schedules[1].name is \"a\" but must differ"},
+      {"{schedules: [{name: a, cron: '@daily', timeZone: '../x'}]}",
+       "must be the name of an IANA time zone"},
+      {"{schedules: [{name: a, cron: '@daily', payload: " + std::string(17000, 'x') + "}]}",
+       "must take at most 16Ki bytes as JSON"},
+      {"{webhooks: [{source: a, scheme: Trust, secretRef: {name: s, key: k}}]}",
+       "must be one of GitHub, Stripe, Slack, StandardWebhooks, HmacSha256"},
+      {"{webhooks: [{source: a, scheme: GitHub, secretRef: {name: s, key: '..'}}]}",
+       "must be a key of a Secret"},
+      {"{webhooks: [{source: a, scheme: GitHub, secretRef: {name: ../s, key: k}}]}",
+       "must be the name of a Secret"},
+      {"{callbacks: {}}", "spec.callbacks.secretRef must be set"},
   };
   for (const Row& row : rows) {
     const auto agent = parse(manifest_with(row.spec));
@@ -116,6 +198,18 @@ TEST(Agent, refuses_wrong_input_with_path_value_and_rule) {
     EXPECT_EQ(agent.error().code, Code::kInvalidRequest);
     EXPECT_NE(agent.error().detail.find(row.message), std::string::npos) << agent.error().detail;
   }
+}
+
+TEST(Agent, schedules_fit_an_annotation_together) {
+  Json schedules = Json::array();
+  for (int i = 0; i < 10; ++i) {
+    schedules.push_back({{"name", "s" + std::to_string(i)},
+                         {"cron", "@daily"},
+                         {"payload", std::string(16'000, 'x')}});
+  }
+  const auto read = parse_spec({{"schedules", schedules}}, schema::Unknown::kRefuse);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().fields.at(0).must, "take at most 128Ki bytes as JSON together");
 }
 
 TEST(Agent, names_every_wrong_field_at_once) {
