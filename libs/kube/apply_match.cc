@@ -7,10 +7,11 @@
 #include <vector>
 
 #include <nlohmann/json.hpp>
-#include <openssl/evp.h>
 
 #include "core/json.h"
 #include "core/text.h"
+#include "libs/crypto/digest.h"
+#include "libs/crypto/encoding.h"
 
 namespace oa::kube {
 namespace {
@@ -112,19 +113,6 @@ std::string compare(const Json& desired, const Json& live, const std::string& pa
   return path.empty() ? "/" : path;
 }
 
-std::string digest(const std::string& text) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
-  unsigned int size = 0;
-  EVP_Digest(text.data(), text.size(), bytes.data(), &size, EVP_sha256(), nullptr);
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string hex;
-  for (unsigned int i = 0; i < 16; ++i) {
-    hex += kHex[bytes[i] >> 4];
-    hex += kHex[bytes[i] & 15];
-  }
-  return hex;
-}
-
 }  // namespace
 
 nlohmann::json with_applied_hash(nlohmann::json desired) {
@@ -134,7 +122,8 @@ nlohmann::json with_applied_hash(nlohmann::json desired) {
     annotations->erase(name);
     if (annotations->empty()) metadata.erase(annotations);
   }
-  std::string hash = digest(dump(desired));
+  std::string hash =
+      crypto::hex_encode(crypto::bytes_of(crypto::sha256(dump(desired))).substr(0, 16));
   metadata["annotations"][name] = std::move(hash);
   return desired;
 }

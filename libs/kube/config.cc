@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/json.h"
+#include "libs/crypto/encoding.h"
 #include "libs/kube/material.h"
 
 namespace oa::kube {
@@ -128,12 +129,18 @@ Result<Merged> merge(const std::vector<KubeconfigSource>& sources) {
   return merged;
 }
 
+// People break the long lines of base64.
+std::string without_white_space(std::string text) {
+  std::erase_if(text, [](char c) { return c == '\n' || c == '\r' || c == ' ' || c == '\t'; });
+  return text;
+}
+
 // `name-data` decoded, into `data`; else the path under `name`, into `path`.
 Result<void> read_material(const Entry& entry, const std::string& name, std::string& data,
                            std::string& path) {
   const std::string encoded = scalar(entry.body, (name + "-data").c_str());
   if (!encoded.empty()) {
-    Result<std::string> decoded = base64_decode(encoded);
+    Result<std::string> decoded = crypto::base64_decode(without_white_space(encoded));
     if (!decoded) return invalid(entry.file, name + "-data " + decoded.error().detail);
     data = std::move(*decoded);
   } else {

@@ -3,6 +3,7 @@
 #include <mutex>
 #include <utility>
 
+#include "libs/crypto/encoding.h"
 #include "libs/kube/exec_plugin.h"
 #include "libs/kube/material.h"
 
@@ -75,7 +76,8 @@ class FileCredentials : public Credentials {
     } else if (!config_.token.empty()) {
       current_.authorization = "Bearer " + config_.token;
     } else if (!config_.username.empty()) {
-      current_.authorization = "Basic " + base64_encode(config_.username + ":" + config_.password);
+      current_.authorization =
+          "Basic " + crypto::base64_encode(config_.username + ":" + config_.password);
     }
     ClientIdentity identity{config_.client_certificate_data, config_.client_key_data};
     if (identity.certificate.empty() && !config_.client_certificate_file.empty()) {

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/text.h"
+#include "libs/crypto/encoding.h"
 #include "libs/kube/material.h"
 
 extern char** environ;  // NOLINT: POSIX
@@ -115,7 +116,7 @@ std::string exec_info(const ExecConfig& config, const ClusterInfo& cluster) {
     if (ca.empty() && !cluster.tls.ca_file.empty()) {
       if (Result<std::string> file = read_file(cluster.tls.ca_file)) ca = std::move(*file);
     }
-    if (!ca.empty()) spec["cluster"]["certificate-authority-data"] = base64_encode(ca);
+    if (!ca.empty()) spec["cluster"]["certificate-authority-data"] = crypto::base64_encode(ca);
     if (!cluster.proxy_url.empty()) spec["cluster"]["proxy-url"] = cluster.proxy_url;
   }
   return Json{{"apiVersion", config.api_version}, {"kind", "ExecCredential"}, {"spec", spec}}

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "libs/kube/material.h"
+#include "libs/crypto/encoding.h"
 #include "tests/support/temp_dir.h"
 
 namespace oa::kube {
@@ -82,12 +82,11 @@ TEST(Kubeconfig, reads_a_token_file_beside_it) {
 }
 
 TEST(Kubeconfig, prefers_data_over_files) {
-  const auto config =
-      parse(R"({current-context: x, clusters: [{name: c, cluster: {server: "https://a",
-      certificate-authority: ca.crt, certificate-authority-data: )" +
-            base64_encode("CA") + R"(}}],
+  const auto config = parse(
+      R"({current-context: x, clusters: [{name: c, cluster: {server: "https://a",
+      certificate-authority: ca.crt, certificate-authority-data: "Q0\nE="}}],
       users: [{name: u, user: {client-certificate-data: )" +
-            base64_encode("CERT") + ", client-key-data: " + base64_encode("KEY") + R"(}}],
+      crypto::base64_encode("CERT") + ", client-key-data: " + crypto::base64_encode("KEY") + R"(}}],
       contexts: [{name: x, context: {cluster: c, user: u}}]})");
   ASSERT_TRUE(config) << config.error().detail;
   EXPECT_EQ(config->cluster.tls.ca_data, "CA");
