@@ -68,17 +68,32 @@ TEST(Revision, changes_with_what_a_running_pod_cannot_take_over) {
   for (const char* spec :
        {"{image: 'a/b:2'}", "{imagePullPolicy: Always}", "{config: {maxTickDuration: 1m}}",
         "{config: {maxStorageBytes: 2Gi}}", "{lifecycle: {drainTimeout: 1m}}",
-        "{resources: {limits: {cpu: 1}}}", "{resources: {requests: {cpu: 1}}}"}) {
+        "{resources: {limits: {cpu: 1}}}", "{resources: {requests: {cpu: 1}}}",
+        "{config: {maxIterations: 3}}", "{config: {inbox: {order: Relaxed}}}",
+        "{config: {budget: {ticksPerDay: 5}}}", "{handler: {http: {url: 'http://x/tick'}}}",
+        "{schedules: [{name: a, cron: '@daily'}]}",
+        "{webhooks: [{source: a, scheme: GitHub, secretRef: {name: s, key: k}}]}",
+        "{callbacks: {secretRef: {name: s, key: k}}}"}) {
     EXPECT_NE(revision(spec), revision("{}")) << spec;
   }
 }
 
 TEST(Revision, stays_with_the_rest_and_with_defaults_written_out) {
-  for (const char* spec : {"{replicas: 0}", "{storage: {whenDeleted: Delete}}", "{route: Direct}",
-                           "{config: {maxTickDuration: 30s, maxStorageBytes: 1024Mi}}",
-                           "{imagePullPolicy: IfNotPresent}"}) {
+  for (const char* spec :
+       {"{replicas: 0}", "{storage: {whenDeleted: Delete}}", "{route: Direct}",
+        "{config: {maxTickDuration: 30s, maxStorageBytes: 1024Mi}}",
+        "{config: {maxIterations: 10, inbox: {capacity: 1000}}}", "{schedules: [], webhooks: []}",
+        "{handler: {}}", "{imagePullPolicy: IfNotPresent}"}) {
     EXPECT_EQ(revision(spec), revision("{}")) << spec;
   }
+}
+
+// An operator that computes another one replaces every pod when it is installed.
+TEST(Revision, is_that_of_operators_before_this_one) {
+  EXPECT_EQ(revision("{}"), "08f44b07b5901a25");
+  EXPECT_EQ(revision(kSeedSpec), "0144fcd782c789b0");
+  EXPECT_EQ(revision("{config: {maxTickDuration: 1m}, lifecycle: {drainTimeout: 1m}}"),
+            "7265e1c9433661b6");
 }
 
 }  // namespace
