@@ -83,9 +83,9 @@ class Window {
     std::optional<Time> waiting;  // it was written again, for this time
   };
   struct Rest {
-    Time until;         // the end of the rest; when it is over: when it is forgotten
-    bool over = false;  // the agent is tried again
-    int refusals = 0;   // in a row
+    Time until;                 // the end of the rest; when it is over: when it is forgotten
+    bool over = false;          // the agent is tried again
+    int refusals = 0;           // in a row
     std::optional<Time> aside;  // the earliest row that was set aside
   };
 
@@ -105,7 +105,7 @@ class Window {
   std::optional<DueRow> horizon_;
   bool complete_ = false;  // there is nothing behind the horizon
   std::set<DueRow> known_;
-  std::map<RowId, Time> times_;  // of known_: each row is there once
+  std::map<RowId, Time> times_;        // of known_: each row is there once
   std::map<RowId, Flight> in_flight_;  // of none of them is a row in known_
   std::size_t waiting_ = 0;            // how many of in_flight_ are waited for
   std::map<AgentKey, Rest> rests_;
