@@ -8,8 +8,10 @@ namespace oa::runtime {
 namespace {
 
 using Kind = Applied::Kind;
+using test::delete_item;
 using test::delete_key;
 using test::put_agent;
+using test::put_item;
 using test::put_key;
 using test::tick;
 
@@ -155,6 +157,132 @@ TEST_F(ChangesTest, take_a_removed_agents_rows_away_bit_by_bit) {
   EXPECT_EQ(count("item"), 1);
   EXPECT_EQ(count("state"), 2);
   EXPECT_EQ(count("garbage"), 0);
+}
+
+TEST_F(ChangesTest, keep_a_large_state_apart_and_find_it_again) {
+  const AgentKey agent = add("a");
+  const std::string large(kInlineStateBytes + 1, 'x');
+  ASSERT_EQ(commit(tick(agent, 1, large)).head.bytes, 2049);
+  EXPECT_EQ(stored("a").state, large);
+  EXPECT_EQ(count("large_state"), 1);
+  ASSERT_EQ(commit(tick(agent, 2)).head.bytes, 2049);
+  EXPECT_EQ(stored("a").state, large);
+  ASSERT_EQ(commit(tick(agent, 3, "{}")).head.bytes, 2);
+  EXPECT_EQ(stored("a").state, "{}");
+  EXPECT_EQ(count("large_state"), 0);
+  commit(tick(agent, 4, large));
+  commit(AgentRemove{agent});
+  EXPECT_EQ(count("large_state"), 0);
+}
+
+TEST_F(ChangesTest, take_rows_in_between_without_being_a_tick) {
+  const AgentKey agent = add("a");
+  commit(tick(agent, 1, "{}"));
+  const Committed added = commit(AgentCommit{.agent = agent,
+                                             .ordinal = 7,
+                                             .time = Time(std::chrono::seconds(9999)),
+                                             .items = {put_item(ItemKind::kInbox, "7", "hello")}});
+  EXPECT_EQ(added.head.version, 1);
+  EXPECT_EQ(added.head.ordinal, 7);
+  EXPECT_EQ(added.head.bytes, 2 + 1 + 5);
+  EXPECT_EQ(added.head.time, Time(std::chrono::seconds(2000)));
+  const Item item = reader->get_item(agent, ItemKind::kInbox, "7").value().value();
+  EXPECT_EQ(item.value, "hello");
+  EXPECT_EQ(item.number, 1);
+  EXPECT_FALSE(item.due);
+  EXPECT_EQ(commit(tick(agent, 2)).head.ordinal, 7);
+}
+
+TEST_F(ChangesTest, count_only_what_users_and_ticks_write) {
+  const AgentKey agent = add("a");
+  for (const ItemKind kind :
+       {ItemKind::kEnvelope, ItemKind::kSender, ItemKind::kReplay, ItemKind::kEffect}) {
+    EXPECT_EQ(add_rows(agent, {put_item(kind, "k", "value")}).committed.head.bytes, 0);
+    EXPECT_EQ(add_rows(agent, {delete_item(kind, "k")}).committed.head.bytes, 0);
+  }
+  EXPECT_EQ(add_rows(agent, {put_item(ItemKind::kStep, "k", "value")}).committed.head.bytes, 6);
+}
+
+TEST_F(ChangesTest, take_a_number_only_when_it_advances) {
+  const AgentKey agent = add("a");
+  const auto send = [&](std::int64_t number, bool or_skip) {
+    ItemWrite sender = put_item(ItemKind::kSender, "s", std::to_string(number));
+    sender.number = number;
+    sender.condition = {.must_advance = true, .or_skip = or_skip};
+    return add_rows(agent, {put_item(ItemKind::kStep, "step", "x"), sender});
+  };
+  EXPECT_EQ(send(5, false).kind, Kind::kWritten);
+  const Applied again = send(5, false);
+  EXPECT_EQ(again.error.code, Code::kConflict);
+  EXPECT_EQ(again.error.reason, "Duplicate");
+  EXPECT_EQ(send(4, true).kind, Kind::kWritten);
+  EXPECT_EQ(reader->get_item(agent, ItemKind::kSender, "s").value()->value, "5");
+  EXPECT_EQ(send(6, true).kind, Kind::kWritten);
+  EXPECT_EQ(reader->get_item(agent, ItemKind::kSender, "s").value()->number, 6);
+}
+
+TEST_F(ChangesTest, leave_out_only_the_write_that_may_be_skipped) {
+  const AgentKey agent = add("a");
+  ItemWrite skipped = delete_item(ItemKind::kAlarm, "gone");
+  skipped.condition = {.versions = {{3}}, .or_skip = true};
+  const Applied applied = add_rows(agent, {skipped, put_key("k", "v")});
+  EXPECT_EQ(applied.kind, Kind::kWritten);
+  EXPECT_EQ(applied.committed.head.bytes, 2);
+}
+
+TEST_F(ChangesTest, write_rows_of_another_agent_and_count_them_there) {
+  const AgentKey sender = add("sender");
+  const AgentKey target = add("target");
+  AgentCommit commit_to = tick(sender, 1, "{}");
+  ItemWrite message = put_item(ItemKind::kInbox, "1", "hello", test::work_at(5));
+  message.agent = target;
+  commit_to.items = {message};
+  const Applied applied = apply(commit_to);
+  EXPECT_EQ(applied.committed.head.bytes, 2);
+  EXPECT_EQ(stored("target").head.bytes, 6);
+  EXPECT_EQ(stored("target").head.version, 0);
+  ASSERT_EQ(applied.due.size(), 1u);
+  EXPECT_EQ(applied.due[0].agent, target);
+  EXPECT_TRUE(reader->get_item(target, ItemKind::kInbox, "1").value());
+
+  commit(AgentRemove{target});
+  commit_to = tick(sender, 2);
+  commit_to.items = {put_key("k", "v"), message};
+  EXPECT_EQ(apply(commit_to).error.code, Code::kNotFound);
+  EXPECT_EQ(stored("sender").head.version, 1);
+}
+
+TEST_F(ChangesTest, give_an_agent_its_rows_with_its_manifest) {
+  AgentPut put = put_agent("a");
+  put.items = {put_item(ItemKind::kSchedule, "daily", "{}", test::work_at(50))};
+  const Applied created = apply(put);
+  const AgentKey agent = created.committed.row.key;
+  EXPECT_FALSE(created.committed.replaced);
+  ASSERT_EQ(created.due.size(), 1u);
+  EXPECT_EQ(created.due[0].agent, agent);
+  EXPECT_EQ(created.committed.head.bytes, 7);
+  put.items = {delete_item(ItemKind::kSchedule, "daily")};
+  EXPECT_EQ(commit(put).head.bytes, 0);
+  EXPECT_EQ(stored("a").head.bytes, 0);
+  EXPECT_FALSE(reader->next_due().value());
+}
+
+TEST_F(ChangesTest, refuse_everything_of_a_removed_agent_although_its_rows_are_still_there) {
+  const AgentKey agent = add("a");
+  commit(tick(agent, 1, "{}"));
+  commit(AgentRemove{agent});
+  EXPECT_EQ(apply(tick(agent, 2)).error.code, Code::kNotFound);
+  EXPECT_EQ(add_rows(agent, {put_key("k", "v")}).error.code, Code::kNotFound);
+  EXPECT_FALSE(reader->find_agent(agent).value());
+}
+
+TEST_F(ChangesTest, remember_what_a_day_has_used) {
+  const AgentKey agent = add("a");
+  AgentCommit used = tick(agent, 1);
+  used.use = DayUse{20000, 3, 400, 5};
+  commit(used);
+  commit(tick(agent, 2));
+  EXPECT_EQ(stored("a").head.use, (DayUse{20000, 3, 400, 5}));
 }
 
 TEST_F(ChangesTest, refuse_a_tick_of_an_agent_that_never_was) {
