@@ -38,8 +38,6 @@ std::vector<Option> make_options() {
        "how long a data directory that another process has locked is awaited"},
       {"allow-network-file-system", Kind::kSwitch, "false", "false", kYes, kYes,
        "take a data directory on NFS, SMB and the like, at the risk of the data"},
-      {"queue-capacity", Kind::kCount, "1000", "1000", kYes, kYes,
-       "requests that may wait for one agent; 429 above"},
       {"queue-bytes", Kind::kBytes, "64Mi", "64Mi", kYes, kYes,
        "bytes of requests that may wait in all; 429 above"},
       {"body-bytes", Kind::kBytes, "8Mi", "8Mi", kYes, kYes, "the largest request body; 413 above"},
@@ -250,7 +248,6 @@ Result<Config> make_config(Mode mode, const Given& given) {
   reader.read_bytes("queue-bytes", config.queue_bytes);
   reader.read_bytes("body-bytes", config.body_bytes);
   reader.read_bytes("awake-bytes", config.awake_bytes);
-  reader.read_count<std::size_t>("queue-capacity", 1, 1'000'000, config.queue_capacity);
   reader.read_count<std::size_t>("connections", 1, 1'000'000, config.connections);
   reader.read_count("io-threads", 1, 256, config.io_threads);
   reader.read_count("workers", 1, 256, config.workers);

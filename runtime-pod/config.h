@@ -31,7 +31,6 @@ struct Config {
   Duration lock_wait{};
   Duration run_timeout{};
   Duration drain_timeout{};  // of the daemon; a pod has its agent's
-  std::size_t queue_capacity = 0;
   std::size_t queue_bytes = 0;
   std::size_t body_bytes = 0;
   std::size_t awake_bytes = 0;

@@ -6,8 +6,9 @@ namespace {
 double seconds(Duration span) { return static_cast<double>(span.count()) / 1e6; }
 
 constexpr std::array<const char*, 4> kEndNames = {"committed", "failed", "retried", "timed_out"};
-// What this build starts ticks for; series of the others would only ever be zero.
-constexpr std::array kServed = {TriggerType::kRequest, TriggerType::kManual};
+constexpr std::array kServed = {
+    TriggerType::kInitialize, TriggerType::kRequest, TriggerType::kMessage, TriggerType::kAlarm,
+    TriggerType::kJob,        TriggerType::kEvent,   TriggerType::kSocket,  TriggerType::kManual};
 
 constexpr const char* kStorageHelp = "Bytes on disk, by kind.";
 
@@ -15,6 +16,12 @@ constexpr const char* kStorageHelp = "Bytes on disk, by kind.";
 
 RuntimeMetrics::RuntimeMetrics(obs::Metrics& metrics)
     : inbox_depth(metrics.gauge("openagents_inbox_depth", "Accepted items that wait or run.")),
+      alarms_fired(metrics.counter("openagents_alarms_fired_total",
+                                   "Alarms and schedules whose time had come.")),
+      alarms_ran(metrics.counter("openagents_alarms_ran_total",
+                                 "Alarms and schedules whose tick was committed.")),
+      alarm_lateness(metrics.histogram("openagents_alarm_lateness_seconds",
+                                       "Time from when an alarm was due to when it fired.")),
       database_bytes(
           metrics.gauge("openagents_storage_bytes", kStorageHelp, {{"kind", "database"}})),
       log_bytes(
@@ -47,6 +54,20 @@ void RuntimeMetrics::tick(TriggerType trigger, TickEnd end, Duration took) {
 void RuntimeMetrics::commit(std::size_t changes, Duration took) {
   commit_seconds_.observe(seconds(took));
   commit_batch_.observe(static_cast<double>(changes));
+}
+
+void RuntimeMetrics::dead_letter(const std::string& reason) {
+  obs::Counter* counter = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    auto& found = dead_letters_[reason];
+    if (found == nullptr) {
+      found = &metrics_.counter("openagents_dead_letters_total",
+                                "Envelopes that were given up, and kept.", {{"reason", reason}});
+    }
+    counter = found;
+  }
+  counter->add();
 }
 
 void RuntimeMetrics::request(std::string_view route, int status, Duration took) {

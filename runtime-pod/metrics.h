@@ -29,7 +29,12 @@ class RuntimeMetrics {
   // `route` is a template such as "/kv/{key}", never a raw path.
   void request(std::string_view route, int status, Duration took);
 
+  void dead_letter(const std::string& reason);
+
   obs::Gauge& inbox_depth;
+  obs::Counter& alarms_fired;
+  obs::Counter& alarms_ran;
+  obs::Histogram& alarm_lateness;
   obs::Gauge& database_bytes;
   obs::Gauge& log_bytes;
 
@@ -43,6 +48,7 @@ class RuntimeMetrics {
   std::array<std::array<obs::Counter*, kEnds>, kTriggers> ticks_{};
   std::array<obs::Histogram*, kTriggers> tick_seconds_{};
   std::mutex mutex_;
+  std::map<std::string, obs::Counter*, std::less<>> dead_letters_;              // by mutex_
   std::map<std::pair<std::string, int>, obs::Counter*, std::less<>> requests_;  // by mutex_
   std::map<std::string, obs::Histogram*, std::less<>> request_seconds_;         // by mutex_
 };

@@ -15,6 +15,9 @@
 #include "runtime-pod/agent/gates.h"
 #include "runtime-pod/agent/host.h"
 #include "runtime-pod/agent/scheduler.h"
+#include "runtime-pod/alarms/timekeeper.h"
+#include "runtime-pod/alarms/wall_timer.h"
+#include "runtime-pod/audit/chain.h"
 #include "runtime-pod/disk_watch.h"
 #include "runtime-pod/handlers/notebook.h"
 #include "runtime-pod/http/api.h"
@@ -49,6 +52,15 @@ Result<Agent> read_manifest(const std::string& path) {
   return agent;
 }
 
+Hash seal(const Hash& previous, std::string_view agent, const LogRecord& record) {
+  return next_hash(previous, {.agent = agent,
+                              .sequence = record.number,
+                              .kind = static_cast<std::int64_t>(record.kind),
+                              .tick = record.tick,
+                              .time = record.time,
+                              .record = record.text});
+}
+
 // A pod's agent: of the spec file, or of a spec of defaults where there is none.
 Result<Agent> pod_agent(const Config& config) {
   Json spec = Json::object();
@@ -72,7 +84,8 @@ struct Runtime::Parts {
   ~Parts();
 
   Result<void> open_store(const Pause& pause);
-  void build();
+  Result<void> build();
+  void fire(const DueRow& row, Timekeeper::Done done);
   Result<void> apply_agents();
   Result<void> apply(const Agent& agent);
   Result<void> serve();
@@ -87,13 +100,15 @@ struct Runtime::Parts {
   obs::Metrics registry;
   RuntimeMetrics metrics{registry};
   Ids ids;
-  NotebookHandler handler;
+  NotebookHandler notebook;
   std::atomic<bool> storage_closed{false};
   InputGate gate;
   DiskWatch disk;
 
   // In the order of construction; `~Parts` says why they end in another one.
   std::unique_ptr<Scheduler> scheduler;
+  std::unique_ptr<WallTimer> wall_timer;
+  std::unique_ptr<Timekeeper> timekeeper;
   std::unique_ptr<Store> store;
   std::unique_ptr<ActorServices> actor_services;
   std::unique_ptr<Host> host;
@@ -127,6 +142,7 @@ Runtime::Parts::Parts(const Config& runtime_config, const Clock& runtime_clock,
 Runtime::Parts::~Parts() {
   server.reset();
   health.reset();
+  if (timekeeper) timekeeper->stop();
   if (store) store->close();
   scheduler.reset();
   api.reset();
@@ -147,10 +163,15 @@ Result<void> Runtime::Parts::open_store(const Pause& pause) {
             metrics.commit(changes, took);
             disk.look();
           },
+      .due =
+          [this](std::span<const DueRow> rows) {
+            if (timekeeper) timekeeper->added(rows);
+          },
   };
   StoreOptions options{.directory = config.data_dir,
                        .allow_network_file_system = config.allow_network_file_system,
-                       .lock_wait = config.lock_wait};
+                       .lock_wait = config.lock_wait,
+                       .seal = seal};
   if (config.mode == Mode::kPod) options.only = config.agent;
   auto opened = Store::open(std::move(options), std::move(hooks), clock, pause, log.named("store"));
   if (!opened) return opened.error();
@@ -160,11 +181,31 @@ Result<void> Runtime::Parts::open_store(const Pause& pause) {
   return {};
 }
 
-void Runtime::Parts::build() {
+void Runtime::Parts::fire(const DueRow& row, Timekeeper::Done done) {
+  host->fire(row, std::move(done));
+}
+
+Result<void> Runtime::Parts::build() {
   scheduler = make_thread_scheduler(config.workers, clock);
+  auto timer = SystemWallTimer::open();
+  if (!timer) return timer.error();
+  wall_timer = std::move(*timer);
+  timekeeper = std::make_unique<Timekeeper>(
+      WindowLimits{}, clock, *wall_timer,
+      [this](const std::optional<DueRow>& after, std::size_t limit) {
+        return store->reader().due_rows(Due::Class::kWork, after, Time::max(),
+                                        static_cast<int>(limit));
+      },
+      [this](const DueRow& row, Timekeeper::Done done) { fire(row, std::move(done)); },
+      [this](const DueRow& row, Duration lateness) {
+        if (row.kind != ItemKind::kAlarm && row.kind != ItemKind::kSchedule) return;
+        metrics.alarm_lateness.observe(static_cast<double>(lateness.count()) / 1e6);
+      },
+      log.named("alarms"));
+  const auto handler = [this](const AgentSpec&) -> Handler& { return notebook; };
   actor_services = std::unique_ptr<ActorServices>(
-      new ActorServices{clock, *scheduler, store->commits(), handler, metrics, ids,
-                        log.named("agent"), store->epoch(), config.queue_capacity});
+      new ActorServices{clock, *scheduler, store->commits(), store->reader(), handler, metrics, ids,
+                        log.named("agent"), store->epoch()});
   host = std::make_unique<Host>(
       HostOptions{.max_awake_bytes = static_cast<std::int64_t>(config.awake_bytes)},
       *actor_services, gate, store->reader());
@@ -173,7 +214,7 @@ void Runtime::Parts::build() {
     return gate.check();
   };
   api_services = std::unique_ptr<ApiServices>(
-      new ApiServices{clock, *host, store->reader(), *scheduler, gate, ids, metrics, handler.name(),
+      new ApiServices{clock, *host, store->reader(), *scheduler, gate, ids, metrics, handler,
                       live, [this] { return gate.check(); }});
   ApiOptions options{.mode = config.mode,
                      .allowed_hosts = config.allowed_hosts,
@@ -186,6 +227,7 @@ void Runtime::Parts::build() {
     metrics.database_bytes.set(static_cast<double>(sizes.database_bytes));
     metrics.log_bytes.set(static_cast<double>(sizes.log_bytes));
   });
+  return {};
 }
 
 Result<void> Runtime::Parts::apply(const Agent& agent) {
@@ -226,6 +268,7 @@ Result<void> Runtime::Parts::serve() {
   options.extra_headers.add(std::string(wire::kHeaderEpoch), std::to_string(store->epoch()));
   if (!uid.empty()) options.extra_headers.add(std::string(wire::kHeaderUid), uid);
   gate.open(InputGate::Reason::kStarting);
+  timekeeper->start();
   auto started = net::HttpServer::start(std::move(options),
                                         [this](net::Request request, net::Respond respond) {
                                           api->handle(std::move(request), std::move(respond));
@@ -240,6 +283,7 @@ void Runtime::Parts::drain() {
   const Error why = make_error(Code::kUnavailable, "Draining", "the runtime is stopping");
   gate.close(InputGate::Reason::kDraining, why);
   log.info("draining", {{"timeoutMs", drain_timeout.count() / 1000}});
+  timekeeper->stop();
   const bool all =
       server->drain(std::chrono::duration_cast<std::chrono::milliseconds>(drain_timeout));
   if (!all) log.warn("requests were cut off at the end of the drain timeout");
@@ -255,7 +299,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const Config& config, const Cloc
                                                 const obs::Logger& log, const Pause& pause) {
   auto parts = std::make_unique<Parts>(config, clock, log);
   if (auto done = parts->open_store(pause); !done) return done.error();
-  parts->build();
+  if (auto done = parts->build(); !done) return done.error();
   auto health = net::start_health_server(config.admin_listen,
                                          {parts->api_services->live, parts->api_services->ready},
                                          parts->registry);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/text.h"
+#include "runtime-pod/agent/attempt.h"
 
 namespace oa::runtime {
 namespace {
@@ -15,15 +16,21 @@ constexpr std::int64_t kParsedFactor = 4;
 constexpr std::size_t kTraceIdOffset = 3;
 constexpr std::size_t kTraceIdSize = 32;
 
-std::string trace_id_of(const Envelope& envelope) {
-  if (envelope.traceparent.size() < kTraceIdOffset + kTraceIdSize) return {};
-  return envelope.traceparent.substr(kTraceIdOffset, kTraceIdSize);
+std::string trace_id_of(const Trigger* trigger) {
+  if (trigger == nullptr) return {};
+  const std::string& traceparent = trigger->envelope.traceparent;
+  if (traceparent.size() < kTraceIdOffset + kTraceIdSize) return {};
+  return traceparent.substr(kTraceIdOffset, kTraceIdSize);
 }
 
-Error suspended(const AgentId& id) {
-  return make_error(
-      Code::kConflict, "Suspended",
-      "agent " + to_string(id) + " is suspended: its spec.replicas must be 1 for it to run");
+TriggerType type_of(const std::shared_ptr<const Trigger>& trigger) {
+  return trigger ? trigger->type : TriggerType::kMessage;
+}
+
+Error expired(const Envelope& envelope) {
+  return make_error(Code::kTimeout, "Expired",
+                    "envelope " + shorten(envelope.id, 64) + " must be processed before " +
+                        format_time_millis(*envelope.expires_at) + " and was not");
 }
 
 }  // namespace
@@ -36,9 +43,12 @@ Actor::Actor(ActorServices& services, AgentRow row, AgentHead head,
       row_(std::move(row)),
       head_(head),
       state_(std::move(state)),
-      state_bytes_(state_bytes) {
+      state_bytes_(state_bytes),
+      next_version_(head.version + 1),
+      last_ordinal_(head.ordinal),
+      next_use_(head.use),
+      next_state_(state_) {
   turn_.last_tick = head.tick;
-  limits_.capacity = services.queue_capacity;
   apply_spec(spec);
   account_memory();
 }
@@ -46,8 +56,13 @@ Actor::Actor(ActorServices& services, AgentRow row, AgentHead head,
 Actor::~Actor() { services_.awake_bytes -= accounted_; }
 
 void Actor::apply_spec(const AgentSpec& spec) {
-  spec_ = spec;
+  spec_ = std::make_shared<const AgentSpec>(spec);
   limits_.max_tick_duration = spec.config.max_tick_duration;
+  limits_.capacity = static_cast<std::size_t>(spec.config.inbox.capacity);
+  limits_.max_attempts = spec.config.retry.max_attempts;
+  limits_.max_age = spec.config.retry.max_age;
+  limits_.first_backoff = spec.config.retry.first_backoff;
+  limits_.max_backoff = spec.config.retry.max_backoff;
 }
 
 void Actor::account_memory() {
@@ -57,34 +72,12 @@ void Actor::account_memory() {
   accounted_ = now;
 }
 
-bool Actor::submit(Submission& submission) {
-  std::vector<Effect> effects;
-  {
-    const std::lock_guard lock(mutex_);
-    if (retired_) return false;
-    const Ticket ticket = ++last_ticket_;
-    Item item{.ticket = ticket, .kind = submission.kind, .deadline = submission.deadline};
-    Work& work = works_[ticket];
-    work.kind = submission.kind;
-    work.report.envelope_id = submission.trigger.envelope.id;
-    work.trigger = std::make_shared<const Trigger>(std::move(submission.trigger));
-    work.permit.emplace(std::move(submission.permit));
-    work.answered = std::move(submission.answered);
-    work.writes.kv = std::move(submission.kv);
-    services_.metrics.inbox_depth.add(1);
-    if (spec_.replicas == 0) {
-      effects.push_back(effect_of(Answer{ticket, suspended(id_)}));
-    } else {
-      effects = advance(Arrived{std::move(item)});
-    }
-  }
-  for (Effect& effect : effects) effect();
-  return true;
-}
-
 bool Actor::retire() {
   const std::lock_guard lock(mutex_);
-  if (!is_idle(turn_)) return false;
+  if (!is_idle(turn_) || arriving_ > 0 || side_commits_ > 0 || !parked_.empty() ||
+      !effects_.empty() || is_running_effects_) {
+    return false;
+  }
   retired_ = true;
   return true;
 }
@@ -98,11 +91,20 @@ void Actor::update(const AgentRow& row, const AgentSpec& spec) {
 void Actor::discard(const Error& why) {
   handle(Closed{why});
   handle(Discarded{why});
+  std::vector<Answered> callers;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [envelope, waiting] : parked_) {
+      for (Answered& one : waiting) callers.push_back(std::move(one));
+    }
+    parked_.clear();
+  }
+  for (const Answered& one : callers) one(why);
 }
 
 ActorStatus Actor::status() const {
   const std::lock_guard lock(mutex_);
-  return {head_, turn_.waiting.size(), turn_.running.has_value()};
+  return {head_, turn_.waiting, turn_.running || !turn_.committing.empty(), !parked_.empty()};
 }
 
 AgentRow Actor::row() const {
@@ -115,12 +117,7 @@ std::string Actor::uid() const {
   return row_.uid;
 }
 
-Duration Actor::max_tick_duration() const {
-  const std::lock_guard lock(mutex_);
-  return limits_.max_tick_duration;
-}
-
-AgentSpec Actor::spec() const {
+std::shared_ptr<const AgentSpec> Actor::spec() const {
   const std::lock_guard lock(mutex_);
   return spec_;
 }
@@ -130,25 +127,44 @@ std::shared_ptr<const Json> Actor::state() const {
   return state_;
 }
 
-void Actor::handle(Event event) {
-  std::vector<Effect> effects;
-  {
-    const std::lock_guard lock(mutex_);
-    effects = advance(std::move(event));
-  }
-  for (Effect& effect : effects) effect();
+Phase Actor::phase(const std::string& envelope_id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_envelope_.find(envelope_id);
+  return found == by_envelope_.end() ? Phase::kNone : phase_of(turn_, found->second);
 }
 
-std::vector<Actor::Effect> Actor::advance(Event event) {
+void Actor::handle(Event event) {
+  std::unique_lock lock(mutex_);
+  advance(std::move(event));
+  run_effects(lock);
+}
+
+// In order, and by one thread at a time; others leave theirs to it.
+void Actor::run_effects(std::unique_lock<std::mutex>& lock) {
+  if (is_running_effects_) return;
+  is_running_effects_ = true;
+  const auto self = shared_from_this();  // an effect may let go of the last other owner
+  while (!effects_.empty()) {
+    {
+      const Effect effect = std::move(effects_.front());
+      effects_.pop_front();
+      lock.unlock();
+      effect();
+    }
+    lock.lock();
+  }
+  is_running_effects_ = false;
+  lock.unlock();
+}
+
+void Actor::advance(Event event) {
   std::vector<Action> actions = step(turn_, std::move(event), services_.clock.monotonic(), limits_);
-  std::vector<Effect> effects;
-  effects.reserve(actions.size() + 1);
   for (Action& action : actions) {
-    effects.push_back(
+    effects_.push_back(
         std::visit([this](auto&& one) { return effect_of(std::move(one)); }, std::move(action)));
   }
-  if (turn_.wake < armed_) effects.push_back(arm_timer());
-  return effects;
+  flush_settled();
+  if (turn_.wake < armed_) effects_.push_back(arm_timer());
 }
 
 Actor::Effect Actor::arm_timer() {
@@ -162,121 +178,189 @@ Actor::Effect Actor::arm_timer() {
 }
 
 void Actor::time_passed(Monotonic armed) {
-  std::vector<Effect> effects;
-  {
-    const std::lock_guard lock(mutex_);
-    if (armed_ == armed) armed_ = Monotonic::max();
-    effects = advance(TimePassed{});
-  }
-  for (Effect& effect : effects) effect();
+  std::unique_lock lock(mutex_);
+  if (armed_ == armed) armed_ = Monotonic::max();
+  advance(TimePassed{});
+  run_effects(lock);
+}
+
+bool Actor::is_running(Ticket ticket, Run run) const {
+  return turn_.running && turn_.running->item.ticket == ticket && turn_.running->item.start == run;
+}
+
+TickInput Actor::make_input(const RunHandler& action, const Work& work) const {
+  const Time now = services_.clock.now();
+  const auto left = std::chrono::duration_cast<Duration>(action.deadline - work.started);
+  return {.agent = id_,
+          .uid = row_.uid,
+          .spec = spec_,
+          .epoch = services_.epoch,
+          .tick = action.item.tick,
+          .attempt = action.item.attempt,
+          .now = now,
+          .deadline_time = now + left,
+          .deadline = action.deadline,
+          .trigger = work.trigger,
+          .state = next_state_,
+          .context = work.attempt};
 }
 
 Actor::Effect Actor::effect_of(RunHandler action) {
   Work& work = works_.at(action.item.ticket);
-  work.attempt = action.item.attempt;
   work.started = services_.clock.monotonic();
-  TickInput input{.agent = id_,
-                  .uid = row_.uid,
-                  .epoch = services_.epoch,
-                  .tick = action.item.tick,
-                  .attempt = action.item.attempt,
-                  .now = services_.clock.now(),
-                  .deadline = action.deadline,
-                  .trigger = work.trigger,
-                  .state = state_};
-  return [self = shared_from_this(), ticket = action.item.ticket,
-          input = std::move(input)]() mutable {
-    self->services_.scheduler.post([self, ticket, input = std::move(input)]() mutable {
-      const int attempt = input.attempt;
-      self->services_.handler.run(std::move(input), [self, ticket, attempt](TickOutcome outcome) {
-        self->handler_done(ticket, attempt, std::move(outcome));
-      });
+  work.writes = {};
+  work.new_state = nullptr;
+  const Ticket ticket = action.item.ticket;
+  const Run run = action.run;
+  if (work.must_load) {
+    return [self = shared_from_this(), ticket, run] {
+      self->services_.scheduler.post([self, ticket, run] { self->load_then_run(ticket, run); });
+    };
+  }
+  const Time now = services_.clock.now();
+  const Envelope& envelope = work.trigger->envelope;
+  Result<void> good = check_budget(spec_->config.budget, next_use_, now);
+  if (good && envelope.expires_at && now >= *envelope.expires_at) good = expired(envelope);
+  if (!good) {
+    return [this, ticket, run, error = good.error()] {
+      handle(Handled{.ticket = ticket, .run = run, .error = error});
+    };
+  }
+  work.attempt =
+      std::make_shared<Attempt>(services_, weak_from_this(), key_, id_,
+                                Attempt::Facts{ticket, run, action.item.tick, action.item.attempt,
+                                               envelope.id, envelope.traceparent, row_.uid,
+                                               work.has_journal, spec_->config.max_iterations});
+  Handler& handler = services_.handler(*spec_);
+  const auto start = [self = shared_from_this(), ticket, run, &handler](TickInput given) {
+    handler.run(std::move(given), [self, ticket, run](TickOutcome outcome) {
+      self->handler_done(ticket, run, std::move(outcome));
     });
+  };
+  return [self = shared_from_this(), start, quick = handler.is_quick(), log = head_.log,
+          input = make_input(action, work)]() mutable {
+    if (self->services_.outputs.emit) {
+      self->services_.outputs.emit(self->key_, log, "tick_start",
+                                   {{"tickId", tick_id(input.tick)},
+                                    {"attempt", input.attempt},
+                                    {"trigger", trigger_name(input.trigger->type)},
+                                    {"envelopeId", input.trigger->envelope.id}});
+    }
+    if (quick) return start(std::move(input));
+    self->services_.scheduler.post(
+        [start, input = std::move(input)]() mutable { start(std::move(input)); });
   };
 }
 
-void Actor::handler_done(Ticket ticket, int attempt, TickOutcome outcome) {
-  Handled event{.ticket = ticket, .attempt = attempt, .jitter = services_.ids.unit()};
+Actor::Effect Actor::effect_of(GiveUp action) {
+  Work& work = works_.at(action.ticket);
+  return [attempt = std::move(work.attempt)] {
+    if (attempt) attempt->end();
+  };
+}
+
+void Actor::handler_done(Ticket ticket, Run run, TickOutcome outcome) {
+  std::shared_ptr<Attempt> attempt;
+  std::shared_ptr<const Trigger> trigger;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!is_running(ticket, run)) return;
+    Work& work = works_.at(ticket);
+    attempt = work.attempt;
+    trigger = work.trigger;
+  }
+  attempt->end();
+  Attempt::Gathered gathered = attempt->take();
+  Handled event{.ticket = ticket, .run = run, .jitter = services_.ids.unit()};
   Result<WriteSet> writes = WriteSet{};
   Reply reply;
-  if (outcome.status == TickOutcome::Status::kDone) {
-    writes = make_write_set(outcome);
+  event.parks = gathered.parks && !gathered.error;
+  if (gathered.error) {
+    event.error = std::move(gathered.error);
+  } else if (outcome.status == TickOutcome::Status::kDone) {
+    // What the outcome says comes after what was added before it.
+    append_writes(gathered.writes, std::move(outcome.writes));
+    const Envelope& envelope = trigger->envelope;
+    writes = make_write_set(outcome.state, std::move(gathered.writes),
+                            {id_, envelope.traceparent, services_.clock.now()}, envelope.id);
     if (!writes) event.error = writes.error();
     reply = encode_reply(std::move(outcome.reply));
   } else {
     event.error = std::move(outcome.error);
     event.retry = outcome.status == TickOutcome::Status::kRetry;
   }
-  std::vector<Effect> effects;
-  {
-    const std::lock_guard lock(mutex_);
-    // Of an attempt that was given up nothing is kept; the turn ignores its event as well.
-    const auto work = works_.find(ticket);
-    if (work == works_.end() || work->second.attempt != attempt) return;
+  std::unique_lock lock(mutex_);
+  if (is_running(ticket, run)) {
+    Work& work = works_.at(ticket);
+    work.usage = gathered.usage;
+    work.events = std::move(gathered.events);
     if (!event.error) {
-      work->second.writes = std::move(*writes);
-      work->second.new_state = std::move(outcome.state);
-      work->second.report.reply = std::move(reply);
+      work.writes = std::move(*writes);
+      work.new_state = std::move(outcome.state);
+      work.report.reply = std::move(reply);
     }
-    effects = advance(std::move(event));
   }
-  for (Effect& effect : effects) effect();
+  advance(std::move(event));
+  run_effects(lock);
 }
 
 Actor::Effect Actor::effect_of(Commit action) {
   Work& work = works_.at(action.item.ticket);
   const Monotonic now = services_.clock.monotonic();
-  if (work.kind == Item::Kind::kWrite) work.started = now;
+  if (work.kind == QueueItem::Kind::kWrite || work.started == Monotonic{}) work.started = now;
   work.report.tick = action.item.tick;
   work.report.duration = std::chrono::duration_cast<Duration>(now - work.started);
-  const Envelope& envelope = work.trigger->envelope;
-  TickCommit commit{
-      .agent = key_,
-      .version = head_.version + 1,
-      .tick = action.item.tick,
-      .time = services_.clock.now(),
-      .state = std::move(work.writes.state),
-      .kv = std::move(work.writes.kv),
-      .record = record_text({.tick = action.item.tick,
-                             .attempt = action.item.attempt,
-                             .trigger = work.trigger->type,
-                             .envelope_id = envelope.id,
-                             .source = envelope.source,
-                             .trace_id = trace_id_of(envelope),
-                             .duration = work.report.duration}),
-      .max_storage_bytes = spec_.config.max_storage_bytes,
-  };
-  if (commit.state) work.new_state_bytes = commit.state->size();
-  return [self = shared_from_this(), ticket = action.item.ticket,
-          commit = std::move(commit)]() mutable {
-    self->services_.commits.submit(std::move(commit), [self, ticket](Result<Committed> result) {
-      self->commit_done(ticket, std::move(result));
+  work.report.usage = work.usage;
+  auto commit = std::make_shared<const AgentCommit>(make_commit(work, action.item));
+  return [self = shared_from_this(), ticket = action.item.ticket, commit] {
+    self->services_.commits.submit(*commit, [self, ticket, commit](Result<Committed> result) {
+      self->commit_done(ticket, commit, std::move(result));
     });
   };
 }
 
-void Actor::commit_done(Ticket ticket, Result<Committed> result) {
-  Stored event{.ticket = ticket};
-  std::vector<Effect> effects;
-  {
-    const std::lock_guard lock(mutex_);
-    Work& work = works_.at(ticket);
-    if (result) {
-      head_ = result->head;
-      if (work.new_state) {
-        state_ = std::move(work.new_state);
-        state_bytes_ = work.new_state_bytes;
-      }
-      work.report.version = head_.version;
-      work.report.storage_bytes = head_.bytes;
-      work.report.replaced = result->replaced;
-      account_memory();
-    } else {
-      event.error = result.error();
+void Actor::commit_done(Ticket ticket, const std::shared_ptr<const AgentCommit>& commit,
+                        Result<Committed> result) {
+  Stored event{.ticket = ticket, .jitter = services_.ids.unit()};
+  std::unique_lock lock(mutex_);
+  Work& work = works_.at(ticket);
+  if (result) {
+    // A side commit that was made after it may have answered before.
+    head_ = result->head;
+    if (work.new_state && commit->state) {
+      state_ = std::move(work.new_state);
+      state_bytes_ = commit->state->size();
     }
-    effects = advance(std::move(event));
+    work.report.version = head_.version;
+    if (!work.replay) work.report.storage_bytes = head_.bytes;
+    work.report.replaced = result->replaced;
+    account_memory();
+    effects_.push_back([this, commit, head = head_, sockets = std::move(work.writes.sockets),
+                        outgoing = std::move(work.outgoing),
+                        hibernate = work.writes.hibernate]() mutable {
+      for (const auto& [key, row] : outgoing) services_.outputs.outbox(key_, id_, key, row);
+      if (!sockets.empty()) services_.outputs.sockets(key_, std::move(sockets));
+      if (services_.outputs.committed) services_.outputs.committed(key_, head, *commit);
+      if (hibernate && services_.outputs.hibernate) services_.outputs.hibernate(id_);
+    });
+    work.outgoing.clear();
+  } else {
+    event.error = result.error();
+    // What follows it in the store is refused as well, and runs again on what is committed.
+    next_version_ = head_.version + 1;
+    next_use_ = head_.use;
+    next_state_ = state_;
   }
-  for (Effect& effect : effects) effect();
+  advance(std::move(event));
+  run_effects(lock);
+}
+
+Actor::Effect Actor::effect_of(Undo action) {
+  Work& work = works_.at(action.ticket);
+  work.writes = {};
+  work.new_state = nullptr;
+  work.outgoing.clear();
+  return [] {};
 }
 
 Actor::Effect Actor::effect_of(AttemptFailed action) {
@@ -285,13 +369,13 @@ Actor::Effect Actor::effect_of(AttemptFailed action) {
   const TickEnd end = action.error.code == Code::kTimeout ? TickEnd::kTimedOut
                       : action.again                      ? TickEnd::kRetried
                                                           : TickEnd::kFailed;
-  services_.metrics.tick(work.trigger->type, end, std::chrono::duration_cast<Duration>(took));
+  services_.metrics.tick(type_of(work.trigger), end, std::chrono::duration_cast<Duration>(took));
   // What the caller did wrong is the caller's to know.
   if (action.error.code == Code::kInvalidRequest || action.error.code == Code::kConflict) {
     return [] {};
   }
   return [self = shared_from_this(), action = std::move(action),
-          trace = trace_id_of(work.trigger->envelope)] {
+          trace = trace_id_of(work.trigger.get())] {
     self->services_.log.warn("a tick's attempt failed", {{"namespace", self->id_.namespace_name},
                                                          {"agent", self->id_.name},
                                                          {"tickId", tick_id(action.item.tick)},
@@ -306,19 +390,78 @@ Actor::Effect Actor::effect_of(Answer action) {
   const auto found = works_.find(action.ticket);
   auto work = std::make_shared<Work>(std::move(found->second));
   works_.erase(found);
-  services_.metrics.inbox_depth.add(-1);
-  if (!action.error) {
-    const auto took = services_.clock.monotonic() - work->started;
-    services_.metrics.tick(work->trigger->type, TickEnd::kCommitted,
-                           std::chrono::duration_cast<Duration>(took));
+  if (work->trigger) {
+    const auto known = by_envelope_.find(work->trigger->envelope.id);
+    if (known != by_envelope_.end() && known->second == action.ticket) by_envelope_.erase(known);
   }
-  return [work = std::move(work), error = std::move(action.error)] {
-    if (error) {
-      work->answered(*error);
-    } else {
-      work->answered(std::move(work->report));
+  if (work->replay) by_replay_.erase(work->replay->key);
+  services_.metrics.inbox_depth.add(-1);
+  if (!action.error && !work->answers_replay) {
+    const auto took = services_.clock.monotonic() - work->started;
+    services_.metrics.tick(type_of(work->trigger), TickEnd::kCommitted,
+                           std::chrono::duration_cast<Duration>(took));
+    if (work->source.kind == Source::Kind::kAlarm || work->source.kind == Source::Kind::kSchedule) {
+      services_.metrics.alarms_ran.add(1);
+    }
+  }
+  if (!action.error && !work->next_inbox.empty()) {
+    // It goes on at the tail, with what is now in its next row.
+    InboxRow next;
+    next.trigger = *work->trigger;
+    next.job = work->job->id;
+    next.ticks = work->job->ticks;
+    return [self = shared_from_this(), key = work->next_inbox, next = std::move(next)]() mutable {
+      self->resume(key, std::move(next));
+    };
+  }
+  const bool again = action.error && action.error->reason == "Draining";
+  return [work = std::move(work), error = std::move(action.error), again] {
+    if (work->fired) work->fired(again);
+    for (const Answered& answered : work->callers) {
+      if (error) {
+        answered(*error);
+      } else {
+        answered(work->report);
+      }
     }
   };
+}
+
+Actor::Effect Actor::effect_of(Park action) {
+  auto found = works_.find(action.ticket);
+  Work work = std::move(found->second);
+  works_.erase(found);
+  services_.metrics.inbox_depth.add(-1);
+  const std::string& envelope = work.trigger->envelope.id;
+  by_envelope_.erase(envelope);
+  if (work.replay) by_replay_.erase(work.replay->key);
+  parked_[envelope] = std::move(work.callers);
+  if (!work.decided) return [] {};
+  InboxRow row;
+  row.trigger = *work.trigger;
+  if (work.job) row.job = work.job->id;
+  return [self = shared_from_this(), key = work.source.key, row = std::move(row)]() mutable {
+    self->resume(key, std::move(row));
+  };
+}
+
+void Actor::flush_settled() {
+  if (settling_.empty() || !turn_.committing.empty()) return;
+  for (Settling& one : std::exchange(settling_, {})) {
+    const bool is_its = is_running(one.ticket, one.run);
+    effects_.push_back([done = std::move(one.done), is_its] {
+      if (is_its) return done({});
+      done(make_error(Code::kConflict, "TickOver",
+                      "the attempt is over: nothing more can be done in it"));
+    });
+  }
+}
+
+void Actor::settle(Ticket ticket, Run run, std::function<void(Result<void>)> done) {
+  std::unique_lock lock(mutex_);
+  settling_.push_back({ticket, run, std::move(done)});
+  flush_settled();
+  run_effects(lock);
 }
 
 }  // namespace oa::runtime

@@ -41,7 +41,11 @@ class InputGate {
     Permit(Permit&& other) noexcept : gate_(other.gate_), bytes_(other.bytes_) {
       other.gate_ = nullptr;
     }
-    Permit& operator=(Permit&&) = delete;
+    Permit& operator=(Permit&& other) noexcept {
+      std::swap(gate_, other.gate_);
+      std::swap(bytes_, other.bytes_);
+      return *this;
+    }
     ~Permit() {
       if (gate_ != nullptr) gate_->bytes_ -= bytes_;
     }

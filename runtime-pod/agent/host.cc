@@ -5,6 +5,8 @@
 
 #include "core/json.h"
 #include "core/schema.h"
+#include "runtime-pod/agent/schedules.h"
+#include "runtime-pod/alarms/schedule.h"
 
 namespace oa::runtime {
 namespace {
@@ -45,6 +47,27 @@ std::shared_ptr<Actor> Host::awake(const AgentId& id) {
   return *found->second;
 }
 
+std::shared_ptr<Actor> Host::awake(AgentKey key) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) return nullptr;
+  recent_.splice(recent_.begin(), recent_, found->second);
+  return *found->second;
+}
+
+void Host::find(AgentKey key, Found found) {
+  if (auto actor = awake(key)) {
+    found(std::move(actor));
+    return;
+  }
+  services_.scheduler.post([this, key, found = std::move(found)] {
+    auto stored = reader_.find_agent(key);
+    if (!stored) return found(stored.error());
+    if (!*stored) return found(make_error(Code::kNotFound, "the agent does not exist any more"));
+    find((*stored)->row.id, found);
+  });
+}
+
 void Host::find(const AgentId& id, Found found) {
   if (auto actor = awake(id)) {
     found(std::move(actor));
@@ -75,14 +98,33 @@ Result<std::shared_ptr<Actor>> Host::load(const AgentId& id) {
   }
   auto actor = std::make_shared<Actor>(services_, std::move(agent.row), agent.head,
                                        std::move(state), state_bytes, *spec);
+  if (auto done = load_inbox(*actor); !done) return done.error();
   keep(actor);
   return actor;
+}
+
+// What was taken before the agent went to sleep.
+Result<void> Host::load_inbox(Actor& actor) {
+  std::string after;
+  for (;;) {
+    auto page = reader_.list_items(actor.key(), ItemKind::kInbox, "", after, kMaxListLimit,
+                                   Values::kInclude);
+    if (!page) return page.error();
+    for (Item& item : page->items) {
+      auto row = decode_inbox(item.value);
+      if (!row) return corrupt(actor.id(), row.error());
+      if (row->approval.empty()) actor.resume(item.key, std::move(*row));
+    }
+    if (!page->next) return {};
+    after = *page->next;
+  }
 }
 
 void Host::keep(const std::shared_ptr<Actor>& actor) {
   const std::lock_guard lock(mutex_);
   recent_.push_front(actor);
   by_id_[actor->id()] = recent_.begin();
+  by_key_[actor->key()] = recent_.begin();
   make_room();
 }
 
@@ -94,6 +136,7 @@ void Host::make_room() {
     const auto next = std::prev(oldest);
     if ((*oldest)->retire()) {
       by_id_.erase((*oldest)->id());
+      by_key_.erase((*oldest)->key());
       recent_.erase(oldest);
     }
     oldest = next;
@@ -104,6 +147,7 @@ void Host::let_go(const AgentId& id) {
   const std::lock_guard lock(mutex_);
   const auto found = by_id_.find(id);
   if (found == by_id_.end()) return;
+  by_key_.erase((*found->second)->key());
   recent_.erase(found->second);
   by_id_.erase(found);
 }
@@ -142,27 +186,73 @@ void Host::deliver(Delivery delivery, Answered answered) {
     answered(permit.error());
     return;
   }
-  auto submission = std::make_shared<Submission>(Submission{delivery.kind,
-                                                            std::move(delivery.trigger),
-                                                            std::move(delivery.kv),
-                                                            {},
-                                                            std::move(*permit),
-                                                            std::move(answered)});
-  submit(submission, delivery.agent, delivery.patience);
+  auto submission = std::make_shared<Submission>();
+  submission->kind = delivery.kind;
+  submission->trigger = std::move(delivery.trigger);
+  submission->items = std::move(delivery.items);
+  submission->replay = std::move(delivery.replay);
+  submission->permit.emplace(std::move(*permit));
+  submission->answered = std::move(answered);
+  submit(submission, std::make_shared<const Delivery>(std::move(delivery)));
 }
 
-void Host::submit(const std::shared_ptr<Submission>& submission, const AgentId& id,
-                  Duration patience) {
-  find(id, [this, submission, id, patience](Result<std::shared_ptr<Actor>> found) {
+void Host::submit(const std::shared_ptr<Submission>& submission,
+                  const std::shared_ptr<const Delivery>& delivery) {
+  find(delivery->agent, [this, submission, delivery](Result<std::shared_ptr<Actor>> found) {
     if (!found) {
       submission->answered(found.error());
       return;
     }
     Actor& actor = **found;
-    submission->deadline =
-        services_.clock.monotonic() + std::max(patience, actor.max_tick_duration());
+    submission->deadline = services_.clock.monotonic() +
+                           std::max(delivery->patience, actor.spec()->config.max_tick_duration);
     // Retired in between: the host has let go of it, or is about to.
-    if (!actor.submit(*submission)) submit(submission, id, patience);
+    if (!actor.submit(*submission)) return submit(submission, delivery);
+    if (delivery->accepted && submission->ticket != 0) {
+      delivery->accepted(*found, submission->ticket);
+    }
+  });
+}
+
+void Host::dispatch(Dispatch dispatch, std::function<void(Result<void>)> taken) {
+  auto permit = gate_.admit(dispatch.bytes);
+  if (!permit) return taken(permit.error());
+  auto one = std::make_shared<Deposit>();
+  one->trigger = std::move(dispatch.trigger);
+  one->job = std::move(dispatch.job);
+  one->items = std::move(dispatch.items);
+  one->is_ordered = dispatch.is_ordered;
+  one->permit.emplace(std::move(*permit));
+  one->taken = std::move(taken);
+  deposit(one, dispatch.agent);
+}
+
+void Host::deposit(const std::shared_ptr<Deposit>& deposit, const AgentId& id) {
+  find(id, [this, deposit, id](Result<std::shared_ptr<Actor>> found) {
+    if (!found) return deposit->taken(found.error());
+    if (!(*found)->deposit(*deposit)) this->deposit(deposit, id);
+  });
+}
+
+void Host::append(const AgentId& id, std::vector<ItemWrite> items,
+                  std::function<void(Result<Committed>)> done) {
+  if (auto open = gate_.check(); !open) return done(open.error());
+  auto rows = std::make_shared<std::vector<ItemWrite>>(std::move(items));
+  find(id, [this, id, rows, done = std::move(done)](Result<std::shared_ptr<Actor>> found) {
+    if (!found) return done(found.error());
+    // A copy: an actor that has retired takes nothing, and the next one is asked.
+    if (!(*found)->append(*rows, done)) append(id, *rows, done);
+  });
+}
+
+void Host::fire(const DueRow& row, std::function<void(bool again)> done) {
+  find(row.agent, [this, row, done = std::move(done)](Result<std::shared_ptr<Actor>> found) {
+    // An agent that is gone takes its rows with it; one that cannot be read may be later.
+    if (!found) return done(found.error().code != Code::kNotFound);
+    const bool is_alarm = row.kind == ItemKind::kAlarm || row.kind == ItemKind::kSchedule;
+    // The inbox is read when an agent wakes.
+    if (!is_alarm) return done(false);
+    if (!(*found)->fire(row, done)) fire(row, done);
   });
 }
 
@@ -192,7 +282,9 @@ void Host::put_alone(const Agent& agent, PutMode mode, std::string uid,
                           "agent " + to_string(agent.id) +
                               " exists already, with another manifest; PUT replaces it"));
   }
-  services_.commits.submit(AgentPut{std::move(row)},
+  auto rows = schedule_rows(agent, existing != nullptr ? existing->key : 0);
+  if (!rows) return end(rows.error());
+  services_.commits.submit(AgentPut{std::move(row), std::move(*rows)},
                            [this, end, spec = agent.spec](Result<Committed> committed) {
                              if (!committed) return end(committed.error());
                              if (const auto actor = awake(committed->row.id)) {
@@ -200,6 +292,27 @@ void Host::put_alone(const Agent& agent, PutMode mode, std::string uid,
                              }
                              end(PutResult{committed->row, !committed->replaced});
                            });
+}
+
+// What makes the rows of the agent's schedules fit its manifest.
+Result<std::vector<ItemWrite>> Host::schedule_rows(const Agent& agent, AgentKey existing) {
+  if (auto good = check_schedules(agent.spec); !good) return good.error();
+  std::vector<Item> rows;
+  if (existing != 0) {
+    auto page =
+        reader_.list_items(existing, ItemKind::kSchedule, "", "", kMaxListLimit, Values::kInclude);
+    if (!page) return page.error();
+    rows = std::move(page->items);
+  }
+  auto items = fit_schedules(agent.spec.schedules, rows, services_.clock.now());
+  if (!items) return items.error();
+  // Of a manifest's row nobody waits for its generation: its time tells it from the one before.
+  for (ItemWrite& item : *items) {
+    if (item.number == kNextOrdinal) {
+      item.number = services_.clock.now().time_since_epoch().count();
+    }
+  }
+  return items;
 }
 
 void Host::remove(const AgentId& id, std::function<void(Result<void>)> done) {

@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 
 #include "core/agent.h"
 #include "core/result.h"
@@ -30,14 +31,27 @@ struct HostOptions {
   std::int64_t max_awake_bytes = 64 * 1024 * 1024;
 };
 
-// What a client sends to an agent.
+// What a client sends to an agent, and waits for.
 struct Delivery {
   AgentId agent;
-  Item::Kind kind = Item::Kind::kTick;
+  QueueItem::Kind kind = QueueItem::Kind::kTick;
   Trigger trigger;
-  std::vector<KvWrite> kv;  // of kWrite
-  std::size_t bytes = 0;    // of the request: counted against what may wait
-  Duration patience{};      // how long the caller waits; at least the agent's maxTickDuration
+  std::vector<ItemWrite> items{};  // of kWrite
+  std::optional<ReplayKey> replay{};
+  std::size_t bytes = 0;  // of the request: counted against what may wait
+  Duration patience{};    // how long the caller waits; at least the agent's maxTickDuration
+  // With the acceptance: where to say that the caller has gone, or waits no longer.
+  std::function<void(std::shared_ptr<Actor>, Ticket)> accepted{};
+};
+
+// What a client sends to an agent, and is told when it is safe.
+struct Dispatch {
+  AgentId agent;
+  Trigger trigger;
+  std::optional<JobRow> job{};
+  std::vector<ItemWrite> items{};
+  bool is_ordered = false;
+  std::size_t bytes = 0;
 };
 
 enum class PutMode {
@@ -59,8 +73,18 @@ class Host {
   // The agent's actor, loaded if need be. NOT_FOUND if there is no such agent.
   void find(const AgentId& id, Found found);
 
+  void find(AgentKey key, Found found);
+
   // Through the input gate and into the agent's queue.
   void deliver(Delivery delivery, Answered answered);
+  // Through the input gate and into the agent's inbox. CONFLICT, reason Duplicate, for an envelope
+  // that was taken before.
+  void dispatch(Dispatch dispatch, std::function<void(Result<void>)> taken);
+  // Rows that change nothing which a tick has read.
+  void append(const AgentId& id, std::vector<ItemWrite> items,
+              std::function<void(Result<Committed>)> done);
+  // A row of an agent is due: its alarm or schedule runs, or its inbox is looked at.
+  void fire(const DueRow& row, std::function<void(bool again)> done);
 
   // An empty `uid` keeps an existing agent's, and makes one up for a new agent.
   void put(const Agent& agent, PutMode mode, std::string uid,
@@ -75,13 +99,18 @@ class Host {
   using Work = std::function<void()>;
 
   std::shared_ptr<Actor> awake(const AgentId& id);
+  std::shared_ptr<Actor> awake(AgentKey key);
   Result<std::shared_ptr<Actor>> load(const AgentId& id);
+  Result<void> load_inbox(Actor& actor);
   void keep(const std::shared_ptr<Actor>& actor);
   void let_go(const AgentId& id);
   void make_room();
   void exclusively(const AgentId& id, Work work);
   void finish(const AgentId& id);
-  void submit(const std::shared_ptr<Submission>& submission, const AgentId& id, Duration patience);
+  void submit(const std::shared_ptr<Submission>& submission,
+              const std::shared_ptr<const Delivery>& delivery);
+  void deposit(const std::shared_ptr<Deposit>& deposit, const AgentId& id);
+  Result<std::vector<ItemWrite>> schedule_rows(const Agent& agent, AgentKey existing);
   void put_alone(const Agent& agent, PutMode mode, std::string uid,
                  const std::function<void(Result<PutResult>)>& done);
   void remove_alone(const AgentId& id, const std::function<void(Result<void>)>& done);
@@ -92,9 +121,10 @@ class Host {
   Reader& reader_;
 
   std::mutex mutex_;
-  Awake recent_;                                   // by mutex_; the last used first
-  std::map<AgentId, Awake::iterator> by_id_;       // by mutex_
-  std::map<AgentId, std::deque<Work>> exclusive_;  // by mutex_; ids with work in progress
+  Awake recent_;                                          // by mutex_; the last used first
+  std::map<AgentId, Awake::iterator> by_id_;              // by mutex_
+  std::unordered_map<AgentKey, Awake::iterator> by_key_;  // by mutex_; the same
+  std::map<AgentId, std::deque<Work>> exclusive_;         // by mutex_; ids with work in progress
 };
 
 }  // namespace oa::runtime

@@ -132,7 +132,8 @@ struct Page {
     auto rest = static_cast<std::size_t>(number);
     for (std::size_t i = 0; rest > 0; ++i) {
       const std::size_t size = std::min(rest, kBigChunk);
-      outcome.kv.push_back({"big/" + std::to_string(i), std::string(size, 'x'), "text/plain", {}});
+      outcome.writes.kv.push_back(
+          {"big/" + std::to_string(i), std::string(size, 'x'), "text/plain"});
       rest -= size;
     }
     outcome.reply = text_reply("wrote " + std::to_string(number) + " bytes");

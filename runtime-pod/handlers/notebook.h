@@ -22,6 +22,7 @@ TickOutcome notebook(const TickInput& input);
 class NotebookHandler : public Handler {
  public:
   std::string_view name() const override { return "notebook"; }
+  bool is_quick() const override { return true; }
   void run(TickInput input, std::function<void(TickOutcome)> done) override {
     done(notebook(input));
   }

@@ -104,41 +104,15 @@ void Api::dispatch(const CallPtr& call) {
     auto good = make_agent_id(call->match.namespace_name, "name");
     if (!good) return call->fail(good.error());
   }
-  switch (route.verb) {
-    case Verb::kRun:
-      return run_agent(call);
-    case Verb::kKvGet:
-      return get_key(call);
-    case Verb::kKvPut:
-      return put_key(call);
-    case Verb::kKvDelete:
-      return delete_key(call);
-    case Verb::kKvList:
-      return list_keys(call);
-    case Verb::kState:
-      return get_state(call);
-    case Verb::kStatus:
-      return get_status(call);
-    case Verb::kTicks:
-      return list_ticks(call);
-    case Verb::kAgentList:
-      return list_agents(call);
-    case Verb::kAgentCreate:
-      return create_agent(call);
-    case Verb::kAgentGet:
-      return get_agent(call);
-    case Verb::kAgentPut:
-      return put_agent(call);
-    case Verb::kAgentDelete:
-      return delete_agent(call);
-    case Verb::kHealth:
-      return answer_health(call, services_.live);
-    case Verb::kReady:
-      return answer_health(call, services_.ready);
-    case Verb::kOpenApi:
-      return call->answer(
-          net::json_response(200, openapi_document(options_.mode, obs::kBuildInfo.version).dump()));
-  }
+  route.serve(call);
+}
+
+void get_health(const CallPtr& call) { answer_health(call, call->services.live); }
+void get_ready(const CallPtr& call) { answer_health(call, call->services.ready); }
+
+void get_openapi(const CallPtr& call) {
+  const OrderedJson document = openapi_document(call->options.mode, obs::kBuildInfo.version);
+  call->answer(net::json_response(200, document.dump()));
 }
 
 Result<void> check_query(const net::Target& target, const Route& route) {

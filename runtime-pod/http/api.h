@@ -45,7 +45,7 @@ struct ApiServices {
   InputGate& gate;
   Ids& ids;
   RuntimeMetrics& metrics;
-  std::string_view handler_name;
+  std::function<Handler&(const AgentSpec&)> handler;
   std::function<Result<void>()> live;
   std::function<Result<void>()> ready;
 };
@@ -75,7 +75,6 @@ class Call {
   const Monotonic started_;
   net::Respond respond_;
 };
-using CallPtr = std::shared_ptr<Call>;
 
 class Api {
  public:

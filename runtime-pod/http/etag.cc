@@ -31,9 +31,9 @@ std::string make_etag(AgentKey agent, std::int64_t version) {
   return "\"" + std::to_string(agent) + "-" + std::to_string(version) + "\"";
 }
 
-Result<KvCondition> read_condition(AgentKey agent, std::string_view if_match,
-                                   std::string_view if_none_match) {
-  KvCondition condition;
+Result<ItemCondition> read_condition(AgentKey agent, std::string_view if_match,
+                                     std::string_view if_none_match) {
+  ItemCondition condition;
   if_none_match = trimmed(if_none_match);
   if (!if_none_match.empty() && if_none_match != "*") {
     return invalid_fields({{"If-None-Match", shorten(if_none_match, 64), "be *"}});

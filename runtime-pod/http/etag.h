@@ -17,7 +17,7 @@ std::string make_etag(AgentKey agent, std::int64_t version);
 
 // From the values of the headers, empty if absent. INVALID_REQUEST for an If-None-Match other than
 // `*`, which is not supported for writes.
-Result<KvCondition> read_condition(AgentKey agent, std::string_view if_match,
-                                   std::string_view if_none_match);
+Result<ItemCondition> read_condition(AgentKey agent, std::string_view if_match,
+                                     std::string_view if_none_match);
 
 }  // namespace oa::runtime

@@ -14,7 +14,7 @@ constexpr const char* kBytesType = "application/octet-stream";
 
 // A write from outside is a micro-tick: it takes its turn in the agent's queue, and is answered
 // when it is on disk.
-void write_key(const CallPtr& call, std::shared_ptr<KvWrite> write,
+void write_key(const CallPtr& call, std::shared_ptr<ItemWrite> write,
                std::function<net::Response(const TickReport&, AgentKey)> respond) {
   with_agent(call, [call, write, respond](const std::shared_ptr<Actor>& actor) {
     auto condition =
@@ -24,7 +24,7 @@ void write_key(const CallPtr& call, std::shared_ptr<KvWrite> write,
     write->condition = std::move(*condition);
     const Time now = call->services.clock.now();
     Delivery delivery{.agent = call->agent,
-                      .kind = Item::Kind::kWrite,
+                      .kind = QueueItem::Kind::kWrite,
                       .trigger = {TriggerType::kManual, {}},
                       .bytes = write->value ? write->value->size() : 0,
                       .patience = call->options.run_timeout};
@@ -34,7 +34,7 @@ void write_key(const CallPtr& call, std::shared_ptr<KvWrite> write,
     if (!call->trace_id.empty()) {
       delivery.trigger.envelope.traceparent = call->header("traceparent");
     }
-    delivery.kv.push_back(std::move(*write));
+    delivery.items.push_back(std::move(*write));
     call->services.host.deliver(
         std::move(delivery), [call, respond, key = actor->key()](Result<TickReport> report) {
           if (!report) return call->fail(report.error());
@@ -45,10 +45,10 @@ void write_key(const CallPtr& call, std::shared_ptr<KvWrite> write,
   });
 }
 
-net::Response value_response(KvValue value, AgentKey agent) {
+net::Response value_response(Item value, AgentKey agent) {
   net::Response response;
   response.headers.add("Content-Type", value.content_type);
-  response.headers.add("ETag", make_etag(agent, value.version));
+  response.headers.add("ETag", make_etag(agent, value.number));
   // Whatever was put is shown as what it claims to be, and runs no script in this origin.
   response.headers.add("X-Content-Type-Options", "nosniff");
   response.headers.add("Content-Security-Policy", "sandbox; default-src 'none'");
@@ -56,13 +56,13 @@ net::Response value_response(KvValue value, AgentKey agent) {
   return response;
 }
 
-std::string page_body(const Page<KvEntry, std::string>& page, AgentKey agent) {
+std::string page_body(const Page<Item, std::string>& page, AgentKey agent) {
   OrderedJson body = {{"items", OrderedJson::array()}};
-  for (const KvEntry& entry : page.items) {
+  for (const Item& entry : page.items) {
     body["items"].push_back({{"key", entry.key},
                              {"bytes", entry.bytes},
                              {"contentType", entry.content_type},
-                             {"etag", make_etag(agent, entry.version)}});
+                             {"etag", make_etag(agent, entry.number)}});
   }
   if (page.next) body["cursor"] = *page.next;
   return body.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
@@ -71,14 +71,17 @@ std::string page_body(const Page<KvEntry, std::string>& page, AgentKey agent) {
 }  // namespace
 
 void get_key(const CallPtr& call) {
-  if (auto good = check_kv_key(call->match.key); !good) return call->fail(good.error());
+  if (auto good = check_kv_key(call->match.parameter("key")); !good)
+    return call->fail(good.error());
   with_agent(call, [call](const std::shared_ptr<Actor>& actor) {
     on_worker(call, [call, agent = actor->key()] {
-      auto value = call->services.reader.get_kv(agent, call->match.key);
+      auto value =
+          call->services.reader.get_item(agent, ItemKind::kKv, call->match.parameter("key"));
       if (!value) return call->fail(value.error());
       if (!*value) {
-        return call->fail(make_error(
-            Code::kNotFound, "key \"" + shorten(call->match.key, 64) + "\" does not exist"));
+        return call->fail(
+            make_error(Code::kNotFound,
+                       "key \"" + shorten(call->match.parameter("key"), 64) + "\" does not exist"));
       }
       call->answer(value_response(std::move(**value), agent));
     });
@@ -86,13 +89,14 @@ void get_key(const CallPtr& call) {
 }
 
 void put_key(const CallPtr& call) {
-  if (auto good = check_kv_key(call->match.key); !good) return call->fail(good.error());
-  if (auto good = check_kv_value(call->match.key, call->request.body); !good) {
+  if (auto good = check_kv_key(call->match.parameter("key")); !good)
+    return call->fail(good.error());
+  if (auto good = check_kv_value(call->match.parameter("key"), call->request.body); !good) {
     return call->fail(good.error());
   }
   const std::string type(call->request.headers.get("Content-Type", kBytesType));
-  auto write =
-      std::make_shared<KvWrite>(KvWrite{call->match.key, std::move(call->request.body), type, {}});
+  auto write = std::make_shared<ItemWrite>(
+      kv_item({call->match.parameter("key"), std::move(call->request.body), type}));
   write_key(call, std::move(write), [](const TickReport& report, AgentKey agent) {
     net::Response response;
     response.status = report.replaced ? 204 : 201;
@@ -102,8 +106,9 @@ void put_key(const CallPtr& call) {
 }
 
 void delete_key(const CallPtr& call) {
-  if (auto good = check_kv_key(call->match.key); !good) return call->fail(good.error());
-  auto write = std::make_shared<KvWrite>(KvWrite{call->match.key, std::nullopt, {}, {}});
+  if (auto good = check_kv_key(call->match.parameter("key")); !good)
+    return call->fail(good.error());
+  auto write = std::make_shared<ItemWrite>(kv_item({call->match.parameter("key"), std::nullopt}));
   write_key(call, std::move(write), [](const TickReport&, AgentKey) {
     net::Response response;
     response.status = 204;
@@ -118,7 +123,8 @@ void list_keys(const CallPtr& call) {
     on_worker(call, [call, limit, agent = actor->key()] {
       const std::string prefix(call->target.query_value("prefix").value_or(""));
       const std::string after(call->target.query_value("cursor").value_or(""));
-      const auto page = call->services.reader.list_kv(agent, prefix, after, limit);
+      const auto page = call->services.reader.list_items(agent, ItemKind::kKv, prefix, after, limit,
+                                                         Values::kLeaveOut);
       if (!page) return call->fail(page.error());
       call->answer(net::json_response(200, page_body(*page, agent)));
     });

@@ -11,18 +11,18 @@ namespace {
 OrderedJson status_json(const Call& call, const Actor& actor) {
   const ActorStatus status = actor.status();
   const AgentRow row = actor.row();
-  const AgentSpec spec = actor.spec();
+  const std::shared_ptr<const AgentSpec> spec = actor.spec();
   OrderedJson json = {{"namespace", row.id.namespace_name},
                       {"name", row.id.name},
                       {"uid", row.uid},
                       {"epoch", call.options.epoch},
-                      {"handler", call.services.handler_name},
-                      {"suspended", spec.replicas == 0},
+                      {"handler", call.services.handler(*spec).name()},
+                      {"suspended", spec->replicas == 0},
                       {"running", status.running},
                       {"waiting", status.waiting},
                       {"commits", status.head.version},
                       {"storageBytes", status.head.bytes},
-                      {"maxStorageBytes", spec.config.max_storage_bytes},
+                      {"maxStorageBytes", spec->config.max_storage_bytes},
                       {"createdAt", format_time_millis(row.created)}};
   if (status.head.tick > 0) {
     json["lastTickId"] = tick_id(status.head.tick);

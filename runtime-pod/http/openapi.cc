@@ -1,29 +1,11 @@
 #include "runtime-pod/http/openapi.h"
 
-#include "core/agent_schema.h"
-#include "core/schema.h"
+#include "runtime-pod/http/schemas.h"
 
 namespace oa::runtime {
 namespace {
 
-OrderedJson reference(std::string_view schema) {
-  if (schema.empty()) return OrderedJson::object();
-  return {{"$ref", "#/components/schemas/" + std::string(schema)}};
-}
-
-OrderedJson text() { return {{"type", "string"}}; }
-OrderedJson integer() { return {{"type", "integer"}}; }
-OrderedJson number() { return {{"type", "number"}}; }
-OrderedJson boolean() { return {{"type", "boolean"}}; }
-OrderedJson time() { return {{"type", "string"}, {"format", "date-time"}}; }
-
-OrderedJson object(OrderedJson properties) {
-  return {{"type", "object"}, {"properties", std::move(properties)}};
-}
-
-OrderedJson list_of(OrderedJson item) {
-  return object({{"items", {{"type", "array"}, {"items", std::move(item)}}}, {"cursor", text()}});
-}
+using namespace openapi;
 
 OrderedJson problem() {
   return object({{"type", text()},
@@ -39,67 +21,10 @@ OrderedJson problem() {
                  {"traceId", text()}});
 }
 
-OrderedJson status() {
-  return object({{"namespace", text()},
-                 {"name", text()},
-                 {"uid", text()},
-                 {"epoch", integer()},
-                 {"handler", text()},
-                 {"suspended", boolean()},
-                 {"running", boolean()},
-                 {"waiting", integer()},
-                 {"lastTickId", text()},
-                 {"commits", integer()},
-                 {"storageBytes", integer()},
-                 {"maxStorageBytes", integer()},
-                 {"createdAt", time()},
-                 {"lastActiveTime", time()}});
-}
-
-OrderedJson tick() {
-  return object({{"id", text()},
-                 {"time", time()},
-                 {"tickId", text()},
-                 {"trigger", text()},
-                 {"envelopeId", text()},
-                 {"source", text()},
-                 {"attempt", integer()},
-                 {"outcome", text()},
-                 {"durationMs", number()},
-                 {"traceId", text()}});
-}
-
-OrderedJson run_result() {
-  return object({{"output", OrderedJson::object()},
-                 {"tickId", text()},
-                 {"envelopeId", text()},
-                 {"usage", object({{"durationMs", number()},
-                                   {"steps", integer()},
-                                   {"tokensIn", integer()},
-                                   {"tokensOut", integer()},
-                                   {"storageBytes", integer()}})}});
-}
-
-OrderedJson agent() {
-  OrderedJson manifest = object({{"apiVersion", text()},
-                                 {"kind", text()},
-                                 {"metadata", {{"type", "object"}}},
-                                 {"spec", schema::to_openapi(agent_spec_schema())}});
-  manifest["required"] = {"apiVersion", "kind", "metadata"};
-  return manifest;
-}
-
 OrderedJson components() {
-  const OrderedJson key =
-      object({{"key", text()}, {"bytes", integer()}, {"contentType", text()}, {"etag", text()}});
-  return {{"schemas",
-           {{"Problem", problem()},
-            {"RunResult", run_result()},
-            {"KeyList", list_of(key)},
-            {"Status", status()},
-            {"TickList", list_of(tick())},
-            {"Agent", agent()},
-            {"AgentList", list_of(reference("Agent"))}}}};
+  OrderedJson all = schemas();
+  all["Problem"] = problem();
+  return {{"schemas", std::move(all)}};
 }
 
 OrderedJson path_parameters(const std::string& path) {

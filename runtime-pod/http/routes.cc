@@ -2,154 +2,16 @@
 
 #include <algorithm>
 
+#include "runtime-pod/http/tables.h"
+
 namespace oa::runtime {
 namespace {
 
-constexpr std::string_view kJsonType = "application/json";
-constexpr std::string_view kAnyType = "*/*";
-
-constexpr Parameter kLimit = {"limit", "query", "integer", "How many items: 1 to 1000."};
-constexpr Parameter kCursor = {"cursor", "query", "string", "Go on after an earlier list's end."};
-constexpr Parameter kIfMatch = {"If-Match", "header", "string",
-                                "Write only if the key has one of these ETags, or any (*)."};
-
-std::vector<Route> make_routes() {
-  return {
-      {Verb::kRun,
-       Scope::kAgent,
-       "POST",
-       "/run",
-       "Run the agent with the body as its input and wait for the answer.",
-       Body::kAny,
-       {{"traceparent", "header", "string", "W3C trace context."}},
-       {{200, "The answer, once everything that the run changed is durable.", kJsonType,
-         "RunResult"}}},
-      {Verb::kKvList,
-       Scope::kAgent,
-       "GET",
-       "/kv",
-       "List keys in order.",
-       Body::kNone,
-       {{"prefix", "query", "string", "Only keys that begin with it."}, kLimit, kCursor},
-       {{200, "Keys with the size, type and ETag of their values.", kJsonType, "KeyList"}}},
-      {Verb::kKvGet,
-       Scope::kAgent,
-       "GET",
-       "/kv/{key}",
-       "Read a value.",
-       Body::kNone,
-       {},
-       {{200, "The value as it was put, with its type and ETag.", kAnyType, ""}}},
-      {Verb::kKvPut,
-       Scope::kAgent,
-       "PUT",
-       "/kv/{key}",
-       "Write a value of at most 2 MiB.",
-       Body::kAny,
-       {kIfMatch,
-        {"If-None-Match", "header", "string", "With *: write only if the key does not exist."}},
-       {{201, "The key was made.", "", ""},
-        {204, "The key had a value, which was replaced.", "", ""}}},
-      {Verb::kKvDelete,
-       Scope::kAgent,
-       "DELETE",
-       "/kv/{key}",
-       "Delete a key.",
-       Body::kNone,
-       {kIfMatch},
-       {{204, "The key is gone.", "", ""}}},
-      {Verb::kState,
-       Scope::kAgent,
-       "GET",
-       "/state",
-       "The agent's state as of its last tick; null before the first.",
-       Body::kNone,
-       {},
-       {{200, "The state.", kJsonType, ""}}},
-      {Verb::kStatus,
-       Scope::kAgent,
-       "GET",
-       "/status",
-       "What the agent is and does.",
-       Body::kNone,
-       {},
-       {{200, "The status.", kJsonType, "Status"}}},
-      {Verb::kTicks,
-       Scope::kAgent,
-       "GET",
-       "/ticks",
-       "Committed ticks, newest first.",
-       Body::kNone,
-       {kLimit, kCursor},
-       {{200, "Records of ticks.", kJsonType, "TickList"}}},
-      {Verb::kAgentList,
-       Scope::kAgents,
-       "GET",
-       "",
-       "List the namespace's agents by name.",
-       Body::kNone,
-       {kLimit, kCursor},
-       {{200, "Manifests.", kJsonType, "AgentList"}}},
-      {Verb::kAgentCreate,
-       Scope::kAgents,
-       "POST",
-       "",
-       "Create an agent; 409 if it exists with another manifest.",
-       Body::kManifest,
-       {},
-       {{201, "The agent was created.", kJsonType, "Agent"},
-        {200, "The same agent existed already.", kJsonType, "Agent"}}},
-      {Verb::kAgentGet,
-       Scope::kAgents,
-       "GET",
-       "/{name}",
-       "Read an agent's manifest.",
-       Body::kNone,
-       {},
-       {{200, "The manifest.", kJsonType, "Agent"}}},
-      {Verb::kAgentPut,
-       Scope::kAgents,
-       "PUT",
-       "/{name}",
-       "Create an agent or replace its manifest.",
-       Body::kManifest,
-       {},
-       {{201, "The agent was created.", kJsonType, "Agent"},
-        {200, "The manifest is in effect.", kJsonType, "Agent"}}},
-      {Verb::kAgentDelete,
-       Scope::kAgents,
-       "DELETE",
-       "/{name}",
-       "Delete an agent with all of its data.",
-       Body::kNone,
-       {},
-       {{204, "The agent is gone.", "", ""}}},
-      {Verb::kHealth,
-       Scope::kProcess,
-       "GET",
-       "/healthz",
-       "Is the process sound?",
-       Body::kNone,
-       {},
-       {{200, "It is.", "text/plain", ""}}},
-      {Verb::kReady,
-       Scope::kProcess,
-       "GET",
-       "/readyz",
-       "Are requests taken?",
-       Body::kNone,
-       {},
-       {{200, "They are.", "text/plain", ""}}},
-      {Verb::kOpenApi,
-       Scope::kProcess,
-       "GET",
-       "/openapi.json",
-       "This description.",
-       Body::kNone,
-       {},
-       {{200, "OpenAPI 3.1.", kJsonType, ""}}},
-  };
-}
+using Table = RouteTable (*)();
+// In the order of the document.
+constexpr Table kTables[] = {
+    run_routes, kv_routes, observe_routes, agents_routes, process_routes,
+};
 
 // "/kv/{key}" -> "kv", "{key}"
 std::vector<std::string> split(std::string_view path) {
@@ -173,8 +35,8 @@ bool fit(const std::vector<std::string>& pattern, std::span<const std::string> s
       found.namespace_name = segments[i];
     } else if (pattern[i] == "{name}") {
       found.name = segments[i];
-    } else if (pattern[i] == "{key}") {
-      found.key = segments[i];
+    } else if (pattern[i].starts_with('{')) {
+      found.parameters.emplace_back(pattern[i].substr(1, pattern[i].size() - 2), segments[i]);
     } else if (pattern[i] != segments[i]) {
       return false;
     }
@@ -187,8 +49,28 @@ bool fit(const std::vector<std::string>& pattern, std::span<const std::string> s
 }  // namespace
 
 const std::vector<Route>& routes() {
-  static const std::vector<Route> all = make_routes();
+  static const std::vector<Route> all = [] {
+    std::vector<Route> found;
+    for (const Table table : kTables) {
+      RouteTable part = table();
+      for (Route& route : part.routes) found.push_back(std::move(route));
+    }
+    return found;
+  }();
   return all;
+}
+
+OrderedJson schemas() {
+  OrderedJson all = OrderedJson::object();
+  for (const Table table : kTables) all.update(table().schemas);
+  return all;
+}
+
+const std::string& Match::parameter(std::string_view wanted) const {
+  static const std::string none;
+  const auto found = std::find_if(parameters.begin(), parameters.end(),
+                                  [wanted](const auto& one) { return one.first == wanted; });
+  return found == parameters.end() ? none : found->second;
 }
 
 std::vector<ServedPath> served_paths(Mode mode) {

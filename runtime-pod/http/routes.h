@@ -4,33 +4,22 @@
 // Thread-safety: constants and pure functions; a Router is immutable.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "core/json.h"
 #include "core/result.h"
 
 namespace oa::runtime {
 
-enum class Verb {
-  kRun,
-  kKvGet,
-  kKvPut,
-  kKvDelete,
-  kKvList,
-  kState,
-  kStatus,
-  kTicks,
-  kAgentList,
-  kAgentCreate,
-  kAgentGet,
-  kAgentPut,
-  kAgentDelete,
-  kHealth,
-  kReady,
-  kOpenApi,
-};
+class Call;  // http/api.h
+using CallPtr = std::shared_ptr<Call>;
+// Answers its call exactly once.
+using Serve = void (*)(const CallPtr& call);
 
 // Where a route stands.
 enum class Scope {
@@ -56,7 +45,7 @@ struct ResponseDoc {
 };
 
 struct Route {
-  Verb verb;
+  Serve serve;
   Scope scope;
   std::string_view method;
   std::string_view path;  // below its scope, parameters in braces
@@ -66,7 +55,22 @@ struct Route {
   std::vector<ResponseDoc> answers{};
 };
 
+// The routes of one area, with the schemas that they name.
+struct RouteTable {
+  std::vector<Route> routes;
+  OrderedJson schemas = OrderedJson::object();  // by name
+};
+
+// All of them, from the tables of http/tables.h.
 const std::vector<Route>& routes();
+OrderedJson schemas();
+
+// Parameters that several routes have.
+inline constexpr std::string_view kJsonType = "application/json";
+inline constexpr std::string_view kAnyType = "*/*";
+inline constexpr Parameter kLimit = {"limit", "query", "integer", "How many items: 1 to 1000."};
+inline constexpr Parameter kCursor = {"cursor", "query", "string",
+                                      "Go on after an earlier list's end."};
 
 enum class Mode { kDaemon, kPod };
 
@@ -85,8 +89,11 @@ struct Match {
   const Route* route = nullptr;            // null: nothing is served there
   std::string namespace_name = "default";  // from the path
   std::string name;
-  std::string key;
+  std::vector<std::pair<std::string, std::string>> parameters;  // the others of the path
   std::string allow;  // without a route: the methods that the path has; empty: no such path
+
+  // Of the path; empty if the route has none of that name.
+  const std::string& parameter(std::string_view name) const;
 };
 
 class Router {

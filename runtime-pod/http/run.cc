@@ -18,9 +18,9 @@ std::string run_body(const TickReport& report) {
                             {"envelopeId", report.envelope_id},
                             {"usage",
                              {{"durationMs", milliseconds(report.duration)},
-                              {"steps", 0},
-                              {"tokensIn", 0},
-                              {"tokensOut", 0},
+                              {"steps", report.usage.steps},
+                              {"tokensIn", report.usage.tokens_in},
+                              {"tokensOut", report.usage.tokens_out},
                               {"storageBytes", report.storage_bytes}}}};
   return "{\"output\":" + report.reply.body + "," + head.dump().substr(1);
 }
@@ -38,7 +38,7 @@ void read_and_run(const CallPtr& call) {
   auto trigger = std::make_shared<Trigger>(Trigger{TriggerType::kRequest, std::move(envelope)});
   with_agent(call, [call, bytes, trigger](const std::shared_ptr<Actor>&) {
     Delivery delivery{.agent = call->agent,
-                      .kind = Item::Kind::kTick,
+                      .kind = QueueItem::Kind::kTick,
                       .trigger = std::move(*trigger),
                       .bytes = bytes,
                       .patience = call->options.run_timeout};

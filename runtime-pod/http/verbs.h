@@ -27,6 +27,10 @@ void get_agent(const CallPtr& call);
 void put_agent(const CallPtr& call);
 void delete_agent(const CallPtr& call);
 
+void get_health(const CallPtr& call);
+void get_ready(const CallPtr& call);
+void get_openapi(const CallPtr& call);
+
 // The answer to a run. Pure.
 net::Response run_response(const TickReport& report);
 
