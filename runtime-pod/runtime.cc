@@ -12,6 +12,7 @@
 #include "libs/net/http_server.h"
 #include "libs/obs/metrics.h"
 #include "runtime-pod/agent/actor.h"
+#include "runtime-pod/agent/feed.h"
 #include "runtime-pod/agent/gates.h"
 #include "runtime-pod/agent/host.h"
 #include "runtime-pod/agent/scheduler.h"
@@ -61,6 +62,28 @@ Hash seal(const Hash& previous, std::string_view agent, const LogRecord& record)
                               .record = record.text});
 }
 
+// The records that a commit left in the log.
+std::vector<LogRecord> records_of(const AgentHead& head, const AgentCommit& commit) {
+  std::vector<LogRecord> records;
+  if (!commit.record.empty()) {
+    records.push_back({.id = head.log,
+                       .kind = LogKind::kTick,
+                       .tick = commit.tick,
+                       .number = head.number,
+                       .time = commit.time,
+                       .text = commit.record,
+                       .hash = head.hash});
+  }
+  if (!commit.events.empty()) {
+    records.push_back({.id = head.event,
+                       .kind = LogKind::kEvent,
+                       .tick = commit.tick,
+                       .time = commit.time,
+                       .text = commit.events});
+  }
+  return records;
+}
+
 // A pod's agent: of the spec file, or of a spec of defaults where there is none.
 Result<Agent> pod_agent(const Config& config) {
   Json spec = Json::object();
@@ -85,6 +108,7 @@ struct Runtime::Parts {
 
   Result<void> open_store(const Pause& pause);
   Result<void> build();
+  Outputs make_outputs();
   void fire(const DueRow& row, Timekeeper::Done done);
   Result<void> apply_agents();
   Result<void> apply(const Agent& agent);
@@ -104,6 +128,7 @@ struct Runtime::Parts {
   std::atomic<bool> storage_closed{false};
   InputGate gate;
   DiskWatch disk;
+  Watchers watchers;
 
   // In the order of construction; `~Parts` says why they end in another one.
   std::unique_ptr<Scheduler> scheduler;
@@ -112,7 +137,7 @@ struct Runtime::Parts {
   std::unique_ptr<Store> store;
   std::unique_ptr<ActorServices> actor_services;
   std::unique_ptr<Host> host;
-  std::unique_ptr<ApiServices> api_services;
+  std::unique_ptr<Services> services;
   std::unique_ptr<Api> api;
   std::unique_ptr<net::HttpServer> health;
   std::unique_ptr<net::HttpServer> server;
@@ -185,6 +210,21 @@ void Runtime::Parts::fire(const DueRow& row, Timekeeper::Done done) {
   host->fire(row, std::move(done));
 }
 
+Outputs Runtime::Parts::make_outputs() {
+  Outputs outputs;
+  outputs.emit = [this](AgentKey agent, std::int64_t after, std::string_view event, Json data) {
+    if (!watchers.any(agent)) return;
+    watchers.publish(agent, {{after, 0}, std::string(event), dump(data), true});
+  };
+  outputs.committed = [this](AgentKey agent, const AgentHead& head, const AgentCommit& commit) {
+    if (!watchers.any(agent)) return;
+    for (const StreamEvent& event : events_of(records_of(head, commit))) {
+      watchers.publish(agent, event);
+    }
+  };
+  return outputs;
+}
+
 Result<void> Runtime::Parts::build() {
   scheduler = make_thread_scheduler(config.workers, clock);
   auto timer = SystemWallTimer::open();
@@ -205,7 +245,7 @@ Result<void> Runtime::Parts::build() {
   const auto handler = [this](const AgentSpec&) -> Handler& { return notebook; };
   actor_services = std::unique_ptr<ActorServices>(
       new ActorServices{clock, *scheduler, store->commits(), store->reader(), handler, metrics, ids,
-                        log.named("agent"), store->epoch()});
+                        log.named("agent"), store->epoch(), make_outputs()});
   host = std::make_unique<Host>(
       HostOptions{.max_awake_bytes = static_cast<std::int64_t>(config.awake_bytes)},
       *actor_services, gate, store->reader());
@@ -213,15 +253,12 @@ Result<void> Runtime::Parts::build() {
     if (!storage_closed) return {};
     return gate.check();
   };
-  api_services = std::unique_ptr<ApiServices>(
-      new ApiServices{clock, *host, store->reader(), *scheduler, gate, ids, metrics, handler,
-                      live, [this] { return gate.check(); }});
-  ApiOptions options{.mode = config.mode,
-                     .allowed_hosts = config.allowed_hosts,
-                     .run_timeout = config.run_timeout,
-                     .epoch = store->epoch()};
+  services = std::unique_ptr<Services>(
+      new Services{clock, *host, store->reader(), *scheduler, gate, ids, metrics, watchers, handler,
+                   live, [this] { return gate.check(); }, config.run_timeout, store->epoch()});
+  ApiOptions options{.mode = config.mode, .allowed_hosts = config.allowed_hosts};
   if (config.mode == Mode::kPod) options.agent = config.agent;
-  api = std::make_unique<Api>(std::move(options), *api_services);
+  api = std::make_unique<Api>(std::move(options), *services);
   registry.before_scrape([this] {
     const StoreSizes sizes = store->sizes();
     metrics.database_bytes.set(static_cast<double>(sizes.database_bytes));
@@ -300,9 +337,8 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const Config& config, const Cloc
   auto parts = std::make_unique<Parts>(config, clock, log);
   if (auto done = parts->open_store(pause); !done) return done.error();
   if (auto done = parts->build(); !done) return done.error();
-  auto health = net::start_health_server(config.admin_listen,
-                                         {parts->api_services->live, parts->api_services->ready},
-                                         parts->registry);
+  auto health = net::start_health_server(
+      config.admin_listen, {parts->services->live, parts->services->ready}, parts->registry);
   if (!health) return health.error();
   parts->health = std::move(*health);
   if (auto done = parts->apply_agents(); !done) return done.error();

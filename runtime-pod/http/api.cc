@@ -50,8 +50,8 @@ AgentId agent_of(const Call& call) {
 
 }  // namespace
 
-Call::Call(const ApiOptions& call_options, const ApiServices& call_services,
-           net::Request call_request, net::Respond respond)
+Call::Call(const ApiOptions& call_options, const Services& call_services, net::Request call_request,
+           net::Respond respond)
     : options(call_options),
       services(call_services),
       request(std::move(call_request)),
@@ -73,7 +73,7 @@ void Call::fail(const Error& error) {
   answer(std::move(response));
 }
 
-Api::Api(ApiOptions options, const ApiServices& services)
+Api::Api(ApiOptions options, const Services& services)
     : options_(std::move(options)), services_(services), router_(options_.mode) {}
 
 void Api::handle(net::Request request, net::Respond respond) {
@@ -148,15 +148,12 @@ Result<int> read_limit(const net::Target& target) {
 }
 
 void with_agent(const CallPtr& call, std::function<void(const std::shared_ptr<Actor>&)> found) {
-  call->services.host.find(
-      call->agent, [call, found = std::move(found)](Result<std::shared_ptr<Actor>> actor) {
-        if (!actor) {
-          const auto name = make_agent_id(call->agent.namespace_name, call->agent.name);
-          return call->fail(name ? actor.error() : name.error());
-        }
-        call->uid = (*actor)->uid();
-        found(*actor);
-      });
+  find_agent(call->services, call->agent,
+             [call, found = std::move(found)](Result<std::shared_ptr<Actor>> actor) {
+               if (!actor) return call->fail(actor.error());
+               call->uid = (*actor)->uid();
+               found(*actor);
+             });
 }
 
 void on_worker(const CallPtr& call, std::function<void()> work) {

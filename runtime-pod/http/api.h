@@ -1,6 +1,6 @@
 // The HTTP face of a runtime: a request in, exactly one answer out. `handle` finds the route and
-// calls its verb; each verb reads the request, calls one plain function of the host or the reader,
-// and formats what comes back (http/run.cc, kv.cc, observe.cc, agents.cc).
+// calls what serves it, which reads the request, calls one plain function (of verbs/, the host or
+// the reader), and formats what comes back (http/run.cc, kv.cc, observe.cc, agents.cc, ...).
 //
 // Thread-safety: can be used from any thread; never blocks.
 #pragma once
@@ -18,13 +18,8 @@
 #include "core/result.h"
 #include "libs/net/http_server.h"
 #include "libs/net/message.h"
-#include "runtime-pod/agent/gates.h"
-#include "runtime-pod/agent/host.h"
-#include "runtime-pod/agent/scheduler.h"
 #include "runtime-pod/http/routes.h"
-#include "runtime-pod/ids.h"
-#include "runtime-pod/metrics.h"
-#include "runtime-pod/storage/reader.h"
+#include "runtime-pod/verbs/services.h"
 
 namespace oa::runtime {
 
@@ -32,32 +27,16 @@ struct ApiOptions {
   Mode mode = Mode::kDaemon;
   std::optional<AgentId> agent;  // in a pod: whose verbs stand at the root
   std::vector<std::string> allowed_hosts;
-  Duration run_timeout = std::chrono::seconds(60);
-  std::int64_t epoch = 0;
-};
-
-// What the verbs work with. Outlives every call.
-struct ApiServices {
-  const Clock& clock;
-  Host& host;
-  Reader& reader;
-  Scheduler& scheduler;
-  InputGate& gate;
-  Ids& ids;
-  RuntimeMetrics& metrics;
-  std::function<Handler&(const AgentSpec&)> handler;
-  std::function<Result<void>()> live;
-  std::function<Result<void>()> ready;
 };
 
 // One request on its way.
 class Call {
  public:
-  Call(const ApiOptions& call_options, const ApiServices& call_services, net::Request call_request,
+  Call(const ApiOptions& call_options, const Services& call_services, net::Request call_request,
        net::Respond respond);
 
   const ApiOptions& options;
-  const ApiServices& services;
+  const Services& services;
   net::Request request;
   net::Target target;
   Match match;
@@ -79,14 +58,14 @@ class Call {
 class Api {
  public:
   // `services` must outlive the Api.
-  Api(ApiOptions options, const ApiServices& services);
+  Api(ApiOptions options, const Services& services);
   void handle(net::Request request, net::Respond respond);
 
  private:
   void dispatch(const CallPtr& call);
 
   const ApiOptions options_;
-  const ApiServices& services_;
+  const Services& services_;
   const Router router_;
 };
 

@@ -27,7 +27,7 @@ void write_key(const CallPtr& call, std::shared_ptr<ItemWrite> write,
                       .kind = QueueItem::Kind::kWrite,
                       .trigger = {TriggerType::kManual, {}},
                       .bytes = write->value ? write->value->size() : 0,
-                      .patience = call->options.run_timeout};
+                      .patience = call->services.run_timeout};
     delivery.trigger.envelope.id = call->services.ids.uuid(now);
     delivery.trigger.envelope.source = "kv";
     delivery.trigger.envelope.time = now;

@@ -15,7 +15,7 @@ OrderedJson status_json(const Call& call, const Actor& actor) {
   OrderedJson json = {{"namespace", row.id.namespace_name},
                       {"name", row.id.name},
                       {"uid", row.uid},
-                      {"epoch", call.options.epoch},
+                      {"epoch", call.services.epoch},
                       {"handler", call.services.handler(*spec).name()},
                       {"suspended", spec->replicas == 0},
                       {"running", status.running},

@@ -41,7 +41,7 @@ void read_and_run(const CallPtr& call) {
                       .kind = QueueItem::Kind::kTick,
                       .trigger = std::move(*trigger),
                       .bytes = bytes,
-                      .patience = call->options.run_timeout};
+                      .patience = call->services.run_timeout};
     call->services.host.deliver(std::move(delivery), [call](Result<TickReport> report) {
       if (!report) return call->fail(report.error());
       call->answer(run_response(*report));

@@ -1,0 +1,49 @@
+// What the verbs work with, whatever the protocol they are called by.
+//
+// A verb takes a plain request and calls back once, with what became of it. Reading requests and
+// formatting answers is the protocols' own (http/, grpc/).
+//
+// Thread-safety: can be used from any thread; nothing here blocks.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "core/agent.h"
+#include "core/clock.h"
+#include "core/result.h"
+#include "runtime-pod/agent/actor.h"
+#include "runtime-pod/agent/feed.h"
+#include "runtime-pod/agent/gates.h"
+#include "runtime-pod/agent/host.h"
+#include "runtime-pod/agent/scheduler.h"
+#include "runtime-pod/handlers/handler.h"
+#include "runtime-pod/ids.h"
+#include "runtime-pod/metrics.h"
+#include "runtime-pod/storage/reader.h"
+
+namespace oa::runtime {
+
+// Outlives every call.
+struct Services {
+  const Clock& clock;
+  Host& host;
+  Reader& reader;
+  Scheduler& scheduler;
+  InputGate& gate;
+  Ids& ids;
+  RuntimeMetrics& metrics;
+  Watchers& watchers;
+  std::function<Handler&(const AgentSpec&)> handler;
+  std::function<Result<void>()> live;
+  std::function<Result<void>()> ready;
+  Duration run_timeout = std::chrono::seconds(60);  // how long a caller waits who does not say
+  std::int64_t epoch = 0;
+};
+
+// The agent's actor, loaded if need be. NOT_FOUND if there is no such agent, INVALID_REQUEST if
+// there can be none of that name.
+void find_agent(const Services& services, const AgentId& id, Host::Found found);
+
+}  // namespace oa::runtime
