@@ -239,7 +239,8 @@ Result<Feed> Reader::read_feed(AgentKey agent, std::int64_t after, int limit) {
   const std::lock_guard lock(lists_->mutex);
   if (auto done = lists_->db.execute("BEGIN"); !done) return done.error();
   auto feed = read_feed_in_transaction(agent, after, limit);
-  if (auto done = lists_->db.execute("COMMIT"); !done && feed) return done.error();
+  // An interruption may hit the end of the transaction too, which must not stay open.
+  while (!lists_->db.autocommit()) static_cast<void>(lists_->db.execute("ROLLBACK"));
   return feed;
 }
 

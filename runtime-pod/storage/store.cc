@@ -25,6 +25,12 @@ Result<void> check_owner(sqlite::Database& db, const AgentId& only) {
       "the database must be of agent " + to_string(only) + " but is of " + to_string(other));
 }
 
+// The new epoch, of a database that is up to date.
+Result<std::int64_t> take_over(sqlite::Database& db) {
+  if (auto done = prepare_writer(db); !done) return done.error();
+  return raise_epoch(db);
+}
+
 std::int64_t file_size(const std::string& path) {
   std::error_code error;
   const auto size = std::filesystem::file_size(path, error);
@@ -55,13 +61,16 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options, WriterHooks hoo
   if (options.only) {
     if (auto done = check_owner(*db, *options.only); !done) return done.error();
   }
-  if (auto done = prepare_writer(*db); !done) return done.error();
+  auto epoch = take_over(*db);
+  // A full disk must not keep the process from starting, or nothing could be deleted.
+  if (!epoch && epoch.error().reason == "StorageFull" && store->reserve_.release()) {
+    epoch = take_over(*db);
+  }
+  if (!epoch) return epoch.error();
   auto reader = Reader::open(store->path_, options.vfs);
   if (!reader) return reader.error();
   store->reader_.emplace(std::move(*reader));
   store->reserve_.make();
-  auto epoch = raise_epoch(*db);
-  if (!epoch) return epoch.error();
   store->epoch_ = *epoch;
   hooks.interrupt_readers = [self = store.get()] { self->reader_->interrupt(); };
   hooks.make_room = [self = store.get()] { return self->reserve_.release(); };

@@ -348,6 +348,7 @@ bool Writer::sweep() {
   }
   if (!done) {
     roll_back(done.error(), {});
+    if (make_room(done.error())) return true;
     housekeeping_failed(done.error());
   }
   return done && more;

@@ -1,5 +1,7 @@
 #include "libs/sqlite/database.h"
 
+#include <future>
+
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
@@ -127,6 +129,32 @@ TEST(Database, reports_a_full_disk_and_whether_the_transaction_is_gone) {
   }
   EXPECT_TRUE(db.autocommit());
   EXPECT_EQ(db.query_integer("SELECT count(*) FROM t").value(), 0);
+}
+
+TEST(Database, ends_what_runs_when_it_is_interrupted_and_goes_on_afterwards) {
+  Database db = Database::open(":memory:").value();
+  auto endless = std::async(std::launch::async, [&db] {
+    return db.query_integer(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n");
+  });
+  while (endless.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) {
+    db.interrupt();
+  }
+  const Error error = endless.get().error();
+  EXPECT_EQ(error.code, Code::kUnavailable);
+  EXPECT_EQ(error.reason, "Interrupted");
+  EXPECT_EQ(db.query_integer("SELECT 7").value(), 7);
+}
+
+TEST(Database, binds_bytes_that_stay_without_a_copy) {
+  Database db = Database::open(":memory:").value();
+  Statement query = db.prepare("SELECT ?1, ?2").value();
+  const std::string text = "text";
+  const std::string bytes("\0\xff", 2);
+  query.bind_static(1, text).bind_static_blob(2, bytes);
+  ASSERT_TRUE(query.step().value());
+  EXPECT_EQ(query.text(0), text);
+  EXPECT_EQ(query.text(1), bytes);
 }
 
 TEST(Database, reports_a_failed_sync) {

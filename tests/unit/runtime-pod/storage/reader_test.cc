@@ -54,6 +54,44 @@ TEST_F(ReaderTest, lists_keys_by_prefix_and_page) {
             4u);
 }
 
+TEST_F(ReaderTest, lists_values_where_they_are_asked_for_and_ends_a_page_that_is_too_large) {
+  const AgentKey agent = add("a");
+  std::vector<ItemWrite> items;
+  for (int i = 0; i < 5; ++i) {
+    items.push_back(test::put_item(ItemKind::kJob, std::to_string(i),
+                                   std::string(kMaxKvValueBytes, 'x'), test::expiry_at(7)));
+  }
+  add_rows(agent, items);
+  const auto first =
+      reader->list_items(agent, ItemKind::kJob, "", "", 10, Values::kInclude).value();
+  ASSERT_EQ(first.items.size(), 2u);
+  EXPECT_EQ(first.items[0].value.size(), kMaxKvValueBytes);
+  EXPECT_EQ(first.items[0].due, test::expiry_at(7));
+  EXPECT_EQ(first.next, "1");
+  const auto keys =
+      reader->list_items(agent, ItemKind::kJob, "", "", 10, Values::kLeaveOut).value();
+  ASSERT_EQ(keys.items.size(), 5u);
+  EXPECT_EQ(keys.items[0].value, "");
+  EXPECT_EQ(keys.items[0].bytes, static_cast<std::int64_t>(kMaxKvValueBytes));
+}
+
+TEST_F(ReaderTest, finds_an_agent_by_its_key_too) {
+  const AgentKey agent = add("a");
+  commit(tick(agent, 1, "{}"));
+  const StoredAgent found = reader->find_agent(agent).value().value();
+  EXPECT_EQ(found.row.id, (AgentId{"default", "a"}));
+  EXPECT_EQ(found.state, "{}");
+  EXPECT_FALSE(reader->find_agent(agent + 1).value());
+}
+
+TEST_F(ReaderTest, reads_on_after_an_interruption) {
+  const AgentKey agent = add("a");
+  commit(tick(agent, 1));
+  reader->interrupt();
+  EXPECT_TRUE(reader->find_agent(agent).value());
+  EXPECT_EQ(reader->read_feed(agent, 0, 10).value().records.size(), 1u);
+}
+
 TEST_F(ReaderTest, lists_agents_by_page) {
   for (const char* name : {"c", "a", "b"}) commit(put_agent(name));
   AgentPut elsewhere = put_agent("a");

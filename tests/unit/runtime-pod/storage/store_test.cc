@@ -65,6 +65,12 @@ TEST_F(StoreTest, shows_its_files_to_its_owner_only) {
   }
 }
 
+TEST_F(StoreTest, holds_a_reserve_for_a_full_disk) {
+  const auto store = open().value();
+  EXPECT_EQ(std::filesystem::file_size(dir.file("data/reserve")),
+            static_cast<std::uintmax_t>(kReserveBytes));
+}
+
 TEST_F(StoreTest, refuses_the_database_of_another_agent) {
   {
     const auto store = open(AgentId{"default", "a"}).value();

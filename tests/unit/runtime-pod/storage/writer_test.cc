@@ -1,121 +1,24 @@
 #include "runtime-pod/storage/writer.h"
 
+#include <filesystem>
+#include <fstream>
 #include <future>
-#include <map>
-#include <set>
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
-#include "libs/obs/system_clock.h"
-#include "runtime-pod/storage/reader.h"
 #include "runtime-pod/storage/schema.h"
-#include "tests/support/faulty_vfs.h"
-#include "tests/support/temp_dir.h"
-#include "tests/unit/runtime-pod/storage/rows.h"
+#include "tests/unit/runtime-pod/storage/writer_fixture.h"
 
 namespace oa::runtime {
 namespace {
 
 using Operation = oa::test::FaultyVfs::Operation;
+using test::kPatience;
 using test::put_agent;
-using test::put_key;
 using test::tick;
 
-constexpr std::chrono::seconds kPatience{30};
-
-// The first change holds the writer's thread in its callback until the test lets go, so that what
-// is submitted meanwhile becomes one batch.
-class WriterTest : public testing::Test {
- protected:
-  WriterTest() : log("test", {.sink = [](std::string_view) {}}, clock) { start(); }
-
-  void start() {
-    auto db = sqlite::Database::open(
-        path(), {.busy_timeout = std::chrono::milliseconds(0), .vfs = vfs.name()});
-    ASSERT_TRUE(prepare_writer(*db));
-    const std::int64_t epoch = raise_epoch(*db).value();
-    writer = Writer::start(std::move(*db), epoch, test::seal, {},
-                           {.closed =
-                                [this](const Error& why) {
-                                  closed = why.detail;
-                                  is_closed.set_value();
-                                },
-                            .full = [this](const Error&) { ++fulls; },
-                            .committed = [this](std::size_t n, Duration) { batches.push_back(n); }},
-                           clock, log)
-                 .value();
-  }
-  std::string path() const { return dir.file("x.db"); }
-
-  Result<Committed> commit(Change change) {
-    std::promise<Result<Committed>> promise;
-    auto future = promise.get_future();
-    writer->submit(std::move(change),
-                   [&](Result<Committed> result) { promise.set_value(std::move(result)); });
-    if (future.wait_for(kPatience) == std::future_status::ready) return future.get();
-    writer->stop();
-    return make_error(Code::kTimeout, "the writer did not answer");
-  }
-
-  // Holds the writer, submits the changes, runs `meanwhile`, lets go, and returns what each change
-  // was told; nothing for one that was told nothing until the writer had stopped.
-  std::vector<std::optional<Result<Committed>>> commit_together(
-      std::vector<Change> changes, const std::function<void()>& meanwhile) {
-    std::promise<void> held;
-    std::promise<void> go;
-    writer->submit(put_agent("holder"), [&](Result<Committed>) {
-      held.set_value();
-      go.get_future().wait();
-    });
-    held.get_future().wait();
-    std::vector<std::optional<Result<Committed>>> told(changes.size());
-    for (std::size_t i = 0; i < changes.size(); ++i) {
-      writer->submit(std::move(changes[i]), [&told, i](Result<Committed> result) {
-        EXPECT_FALSE(told[i]);
-        told[i] = std::move(result);
-      });
-    }
-    meanwhile();
-    go.set_value();
-    writer->stop();
-    return told;
-  }
-
-  std::vector<AgentKey> add_agents(int count) {
-    std::vector<AgentKey> keys;
-    for (int i = 0; i < count; ++i) {
-      keys.push_back(commit(put_agent("agent-" + std::to_string(i))).value().row.key);
-    }
-    batches.clear();
-    return keys;
-  }
-
-  // What a new process finds: the names of agents whose state is set.
-  std::set<std::string> agents_with_state() {
-    writer.reset();
-    auto db = sqlite::Database::open(path()).value();
-    EXPECT_TRUE(prepare_writer(db));
-    EXPECT_EQ(db.query_integer("SELECT count(*) FROM pragma_integrity_check").value(), 1);
-    auto query = db.prepare(
-                       "SELECT name FROM agent JOIN state ON agent.id = state.agent WHERE "
-                       "state_bytes IS NOT NULL")
-                     .value();
-    std::set<std::string> names;
-    while (query.step().value()) names.insert(std::string(query.text(0)));
-    return names;
-  }
-
-  oa::test::TempDir dir;
-  oa::test::FaultyVfs vfs{"writer-test"};
-  const obs::SystemClock clock;
-  const obs::Logger log;
-  std::string closed;  // why; to be read when the writer has stopped
-  std::promise<void> is_closed;
-  int fulls = 0;
-  std::vector<std::size_t> batches;
-  std::unique_ptr<Writer> writer;
-};
+using test::WriterTest;
 
 TEST_F(WriterTest, commits_a_change_that_finds_it_idle_at_once) {
   add_agents(1);
@@ -196,6 +99,36 @@ TEST_F(WriterTest, answers_nothing_when_it_cannot_know_whether_a_commit_took_pla
   EXPECT_TRUE(there == 0 || there == 2) << there;
 }
 
+TEST_F(WriterTest, tells_what_became_due_before_it_answers) {  // I5
+  std::vector<std::string> seen;
+  due = [&](std::span<const DueRow> rows) {
+    for (const DueRow& row : rows) seen.push_back("due " + row.key);
+  };
+  start();
+  const auto keys = add_agents(2);
+  AgentCommit first = tick(keys[0], 1);
+  first.items = {test::put_item(ItemKind::kAlarm, "a", "", test::work_at(5)),
+                 test::put_item(ItemKind::kReplay, "r", "", test::expiry_at(5))};
+  AgentCommit refused = tick(keys[1], 9);
+  refused.items = {test::put_item(ItemKind::kAlarm, "never", "", test::work_at(5))};
+  writer->submit(first, [&](Result<Committed>) { seen.push_back("done"); });
+  writer->submit(refused, [&](Result<Committed>) { seen.push_back("refused"); });
+  writer->stop();
+  EXPECT_EQ(seen, (std::vector<std::string>{"due a", "done", "refused"}));
+}
+
+TEST_F(WriterTest, sweeps_expired_rows_while_there_is_always_work) {
+  start({.sweep_commits = 3, .idle_before_checkpoint = std::chrono::hours(1)});
+  const auto keys = add_agents(1);
+  AgentCommit old = tick(keys[0], 1);
+  old.items = {test::put_item(ItemKind::kReplay, "r", "", test::expiry_at(5))};
+  ASSERT_TRUE(commit(old));
+  for (int version = 2; version <= 8; ++version) ASSERT_TRUE(commit(tick(keys[0], version)));
+  writer->stop();
+  auto db = sqlite::Database::open(path()).value();
+  EXPECT_EQ(db.query_integer("SELECT count(*) FROM item").value(), 0);
+}
+
 TEST_F(WriterTest, refuses_everything_once_it_is_closed) {
   add_agents(2);
   vfs.fail(Operation::kSync, 1, SQLITE_IOERR_FSYNC);
@@ -214,6 +147,35 @@ TEST_F(WriterTest, closes_when_a_disk_fails_outside_a_commit) {
   vfs.fail(Operation::kWrite, 1, SQLITE_IOERR_WRITE, 1000);
   // The error surfaces at COMMIT, where its outcome is unknown, or before it, where it is not.
   writer->submit(tick(1, 1, "{}"), [](Result<Committed> result) { EXPECT_FALSE(result); });
+  writer->stop();
+  EXPECT_NE(closed, "");
+}
+
+TEST_F(WriterTest, closes_when_the_disk_has_become_read_only) {
+  add_agents(1);
+  vfs.fail(Operation::kWrite, 1, SQLITE_READONLY, 1000);
+  writer->submit(tick(1, 1, "{}"), [](Result<Committed> result) { EXPECT_FALSE(result); });
+  writer->stop();
+  EXPECT_NE(closed, "");
+}
+
+TEST_F(WriterTest, closes_when_a_page_is_corrupt) {
+  add_agents(1);
+  writer.reset();
+  std::int64_t page = 0;
+  {
+    auto db = sqlite::Database::open(path()).value();
+    page = db.query_integer("SELECT rootpage FROM sqlite_schema WHERE name = 'state'").value();
+    ASSERT_TRUE(db.checkpoint_truncate());
+  }
+  {
+    std::fstream file(path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp((page - 1) * 4096);
+    file << std::string(4096, 'x');
+  }
+  start();
+  EXPECT_EQ(commit(tick(1, 1, "{}")).error().reason, "Corrupt");
+  EXPECT_EQ(commit(tick(1, 1, "{}")).error().reason, "StorageClosed");
   writer->stop();
   EXPECT_NE(closed, "");
 }
@@ -239,13 +201,7 @@ TEST_F(WriterTest, empties_the_log_when_it_stops) {
 }
 
 TEST_F(WriterTest, keeps_the_log_short_under_load) {
-  writer.reset();
-  auto db = sqlite::Database::open(path(), {.busy_timeout = std::chrono::milliseconds(0)}).value();
-  ASSERT_TRUE(prepare_writer(db));
-  const std::int64_t epoch = raise_epoch(db).value();
-  writer =
-      Writer::start(std::move(db), epoch, test::seal, {.checkpoint_frames = 100}, {}, clock, log)
-          .value();
+  start({.checkpoint_frames = 100});
   const AgentKey key = commit(put_agent("a")).value().row.key;
   for (int version = 1; version <= 100; ++version) {
     ASSERT_TRUE(commit(tick(key, version, std::string(20'000, 'x'))));
