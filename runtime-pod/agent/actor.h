@@ -97,7 +97,7 @@ struct Submission {
   Monotonic deadline;
   std::optional<InputGate::Permit> permit;
   Answered answered;
-  Ticket ticket = 0;  // given with the acceptance
+  Ticket ticket = 0;  // given with the acceptance: of the item that it is answered by
 };
 
 // One that has a row before anybody is told that it was taken.
@@ -106,6 +106,7 @@ struct Deposit {
   std::optional<JobRow> job;     // which it is the payload of
   std::vector<ItemWrite> items;  // that go with it
   bool is_ordered = false;       // its seq must be above the sender's last
+  bool is_again = false;         // it was taken before and is over: no repeat, but another try
   std::optional<InputGate::Permit> permit;
   std::function<void(Result<void>)> taken;  // on disk, or refused
 };
@@ -138,17 +139,17 @@ class Actor : public std::enable_shared_from_this<Actor> {
   // Rows that change nothing which a tick has read: committed beside whatever runs.
   bool append(std::vector<ItemWrite> items, std::function<void(Result<Committed>)> done);
 
-  // A row of kInbox that was found on disk, or whose decision has come.
-  void resume(const std::string& key, InboxRow row);
+  // A row of kInbox that was found on disk, or whose decision has come. False: as above.
+  bool resume(const std::string& key, InboxRow row);
 
   // Ends an item that is not over; `answered` once that is on disk. CONFLICT if it is committing,
   // NOT_FOUND if it is not here.
   void cancel(const std::string& envelope_id, const Error& why, Answered answered);
   // Its caller has gone: an item without a row is ended.
   void abandon(Ticket ticket);
-  // Its caller waits no longer: the item gets a row. `done(nullopt)`: it was over before, and
-  // has been answered.
-  void persist(Ticket ticket, std::function<void(std::optional<Result<void>>)> done);
+  // Its caller waits no longer: the item gets a row. `done` with its envelope's id, by which its
+  // outcome can be found; nothing if it is over or about to be, and is answered.
+  void persist(Ticket ticket, std::function<void(std::optional<Result<std::string>>)> done);
 
   // Takes nothing more, if nothing waits or runs; false if something does.
   bool retire();

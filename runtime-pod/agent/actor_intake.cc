@@ -78,6 +78,7 @@ bool Actor::submit(Submission& submission) {
       Work& first = works_.at(known->second);
       if (first.replay->fingerprint == submission.replay->fingerprint) {
         first.callers.push_back(std::move(submission.answered));
+        submission.ticket = known->second;
         return true;
       }
       lock.unlock();
@@ -130,7 +131,9 @@ bool Actor::deposit(Deposit& deposit) {
   if (retired_) return false;
   std::optional<Error> why = refusal();
   const Result<void> place = why ? Result<void>() : make_place();
-  if (!place && spec_->config.inbox.overflow == InboxOverflow::kRejectNew) why = place.error();
+  const bool rejects =
+      deposit.is_again || spec_->config.inbox.overflow == InboxOverflow::kRejectNew;
+  if (!place && rejects) why = place.error();
   if (why) {
     lock.unlock();
     deposit.taken(*why);
@@ -173,7 +176,7 @@ bool Actor::deposit(Deposit& deposit) {
                             .key = id,
                             .value = encode(outcome),
                             .number = 0,
-                            .condition = {.must_be_absent = true}});
+                            .condition = {.must_advance = !deposit.is_again}});
   }
   if (deposit.is_ordered) {
     const Envelope& envelope = deposit.trigger.envelope;
@@ -267,14 +270,15 @@ bool Actor::append(std::vector<ItemWrite> items, std::function<void(Result<Commi
   return true;
 }
 
-void Actor::resume(const std::string& key, InboxRow row) {
+bool Actor::resume(const std::string& key, InboxRow row) {
   std::unique_lock lock(mutex_);
-  if (turn_.closed) return;
+  if (retired_) return false;
+  if (turn_.closed) return true;
   const std::string envelope = row.trigger.envelope.id;
   const auto known = by_envelope_.find(envelope);
   if (known != by_envelope_.end()) {
     works_.at(known->second).decided = true;
-    return;
+    return true;
   }
   Work work;
   work.source = {Source::Kind::kInbox, key};
@@ -293,6 +297,7 @@ void Actor::resume(const std::string& key, InboxRow row) {
   item.ticket = add_work(std::move(work));
   advance(Arrived{std::move(item)});
   run_effects(lock);
+  return true;
 }
 
 void Actor::cancel(const std::string& envelope_id, const Error& why, Answered answered) {
@@ -344,7 +349,7 @@ void Actor::give_row(Work& work, std::vector<ItemWrite>& items, const std::strin
                    .number = 0});
 }
 
-void Actor::persist(Ticket ticket, std::function<void(std::optional<Result<void>>)> done) {
+void Actor::persist(Ticket ticket, std::function<void(std::optional<Result<std::string>>)> done) {
   std::unique_lock lock(mutex_);
   const auto found = works_.find(ticket);
   const Phase phase = phase_of(turn_, ticket);
@@ -355,22 +360,24 @@ void Actor::persist(Ticket ticket, std::function<void(std::optional<Result<void>
   }
   AgentCommit commit{.agent = key_, .time = services_.clock.now()};
   give_row(found->second, commit.items, {});
-  by_envelope_[found->second.trigger->envelope.id] = ticket;
+  const std::string envelope = found->second.trigger->envelope.id;
+  by_envelope_[envelope] = ticket;
   commit.ordinal = last_ordinal_;
   commit.max_storage_bytes = spec_->config.max_storage_bytes;
   ++side_commits_;
-  effects_.push_back([self = shared_from_this(), ticket, done = std::move(done),
+  effects_.push_back([self = shared_from_this(), ticket, envelope, done = std::move(done),
                       commit = std::move(commit)]() mutable {
     self->services_.commits.submit(
-        std::move(commit), [self, ticket, done](Result<Committed> result) {
+        std::move(commit), [self, ticket, envelope, done](Result<Committed> result) {
           std::unique_lock inner(self->mutex_);
           --self->side_commits_;
           if (result) {
             self->head_ = result->head;
             self->advance(Persisted{ticket});
           }
-          self->effects_.push_back(
-              [done, result] { done(result ? Result<void>() : Result<void>(result.error())); });
+          self->effects_.push_back([envelope, done, result] {
+            done(result ? Result<std::string>(envelope) : Result<std::string>(result.error()));
+          });
           self->run_effects(inner);
         });
   });

@@ -222,6 +222,7 @@ void Host::dispatch(Dispatch dispatch, std::function<void(Result<void>)> taken) 
   one->job = std::move(dispatch.job);
   one->items = std::move(dispatch.items);
   one->is_ordered = dispatch.is_ordered;
+  one->is_again = dispatch.is_again;
   one->permit.emplace(std::move(*permit));
   one->taken = std::move(taken);
   deposit(one, dispatch.agent);
@@ -242,6 +243,15 @@ void Host::append(const AgentId& id, std::vector<ItemWrite> items,
     if (!found) return done(found.error());
     // A copy: an actor that has retired takes nothing, and the next one is asked.
     if (!(*found)->append(*rows, done)) append(id, *rows, done);
+  });
+}
+
+void Host::resume(const AgentId& id, const std::string& key, const InboxRow& row,
+                  std::function<void(Result<void>)> done) {
+  find(id, [this, id, key, row, done = std::move(done)](Result<std::shared_ptr<Actor>> found) {
+    if (!found) return done(found.error());
+    if (!(*found)->resume(key, row)) return resume(id, key, row, done);
+    done({});
   });
 }
 

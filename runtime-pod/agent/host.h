@@ -50,7 +50,8 @@ struct Dispatch {
   Trigger trigger;
   std::optional<JobRow> job{};
   std::vector<ItemWrite> items{};
-  bool is_ordered = false;
+  bool is_ordered = false;  // as in Deposit, and so is the next
+  bool is_again = false;
   std::size_t bytes = 0;
 };
 
@@ -83,6 +84,9 @@ class Host {
   // Rows that change nothing which a tick has read.
   void append(const AgentId& id, std::vector<ItemWrite> items,
               std::function<void(Result<Committed>)> done);
+  // A row of kInbox whose time has come before the agent's next load: of a decision.
+  void resume(const AgentId& id, const std::string& key, const InboxRow& row,
+              std::function<void(Result<void>)> done);
   // A row of an agent is due: its alarm or schedule runs, or its inbox is looked at.
   void fire(const DueRow& row, std::function<void(bool again)> done);
 
