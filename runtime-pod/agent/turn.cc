@@ -114,6 +114,9 @@ class Step {
     if (QueueItem* item = find(event.ticket)) {
       item->is_durable = true;
       item->deadline = Monotonic::max();
+      if (state_.running && item == &state_.running->item) {
+        state_.running->tick_deadline = state_.running->longest;
+      }
     }
   }
 
@@ -222,7 +225,7 @@ class Step {
     const Monotonic deadline = std::min(item.deadline, now_ + limits_.max_tick_duration);
     wake_by(deadline);
     actions_.push_back(RunHandler{item, item.start, deadline});
-    state_.running = Running{std::move(item), deadline};
+    state_.running = Running{std::move(item), deadline, now_ + limits_.max_tick_duration};
   }
 
   void commit(QueueItem item) {

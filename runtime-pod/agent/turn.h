@@ -77,6 +77,7 @@ struct Lane {
 struct Running {
   QueueItem item;
   Monotonic tick_deadline;                 // the attempt is given up
+  Monotonic longest;                       // the tick's deadline if its caller did not matter
   Monotonic next_beat = Monotonic::max();  // as well
 };
 

@@ -49,7 +49,7 @@ TEST(Config, has_the_defaults_of_the_daemon) {
   EXPECT_EQ(config.data_dir, "/home/ada/.local/share/openagents");
   EXPECT_EQ(config.run_timeout, seconds(60));
   EXPECT_EQ(config.lock_wait, seconds(0));
-  EXPECT_EQ(config.queue_capacity, 1000u);
+  EXPECT_EQ(config.connections, 1024u);
   EXPECT_EQ(config.log_format, obs::LogFormat::kJson);
   EXPECT_FALSE(config.allow_network_file_system);
   EXPECT_EQ(make_config(Mode::kDaemon, given({}, {{"HOME", "/h"}, {"XDG_DATA_HOME", "/x"}}))
@@ -69,7 +69,7 @@ TEST(Config, has_the_defaults_of_a_pod) {
 
 TEST(Config, reads_every_kind_of_value) {
   const Json file = {{"agent", {"a.yaml", "b.yaml"}},
-                     {"queueCapacity", 7},
+                     {"connections", 7},
                      {"bodyBytes", "1Ki"},
                      {"runTimeout", "5s"},
                      {"allowNetworkFileSystem", true},
@@ -79,7 +79,7 @@ TEST(Config, reads_every_kind_of_value) {
           .value();
   EXPECT_EQ(config.agents, (std::vector<std::string>{"a.yaml", "b.yaml"}));
   EXPECT_EQ(config.allowed_hosts, (std::vector<std::string>{"a.example", "b.example"}));
-  EXPECT_EQ(config.queue_capacity, 7u);
+  EXPECT_EQ(config.connections, 7u);
   EXPECT_EQ(config.body_bytes, 1024u);
   EXPECT_EQ(config.run_timeout, seconds(5));
   EXPECT_TRUE(config.allow_network_file_system);

@@ -22,19 +22,22 @@ class ActorTest : public testing::Test {
   }
 
   // The answers that arrived, by name of the request.
-  void submit(const std::string& name, Item::Kind kind = Item::Kind::kTick,
+  void submit(const std::string& name, QueueItem::Kind kind = QueueItem::Kind::kTick,
               Duration patience = seconds(60)) {
-    Submission submission{
-        .kind = kind,
-        .trigger = {kind == Item::Kind::kTick ? TriggerType::kRequest : TriggerType::kManual,
-                    {.id = name, .source = "http"}},
-        .deadline = world.clock.monotonic() + patience,
-        .permit = world.gate.admit(1).value(),
-        .answered = [this, name](Result<TickReport> report) {
-          EXPECT_EQ(answers.count(name), 0u);
-          answers.emplace(name, std::move(report));
-        }};
-    if (kind == Item::Kind::kWrite) submission.kv = {{name, "value", "text/plain", {}}};
+    Submission submission;
+    submission.kind = kind;
+    submission.trigger.type =
+        kind == QueueItem::Kind::kTick ? TriggerType::kRequest : TriggerType::kManual;
+    submission.trigger.envelope.id = name;
+    submission.trigger.envelope.source = "http";
+    submission.deadline = world.clock.monotonic() + patience;
+    submission.permit.emplace(world.gate.admit(1).value());
+    submission.answered = [this, name](Result<TickReport> report) {
+      EXPECT_EQ(answers.count(name), 0u);
+      answers.emplace(name, std::move(report));
+    };
+    if (kind == QueueItem::Kind::kWrite)
+      submission.items = {kv_item({name, "value", "text/plain"})};
     EXPECT_TRUE(actor->submit(submission));
     world.scheduler.run_all();
   }
@@ -74,18 +77,19 @@ TEST_F(ActorTest, lets_the_reply_out_only_after_the_commit) {  // I2
   EXPECT_EQ(*actor->state(), Json({{"n", 1}}));
 }
 
-TEST_F(ActorTest, starts_the_next_tick_on_what_the_last_one_committed) {  // I1
+TEST_F(ActorTest, starts_the_next_tick_on_what_the_last_one_is_committing) {  // I1
   submit("a");
   submit("b");
   EXPECT_EQ(world.handler.held.size(), 1u);
   finish_handler();
-  EXPECT_TRUE(world.handler.held.empty());
-  finish_commit();
   ASSERT_EQ(world.handler.held.size(), 1u);
+  EXPECT_EQ(actor->state(), nullptr);
   EXPECT_EQ(*world.handler.held[0].input.state, Json({{"n", 1}}));
   finish_handler();
-  EXPECT_EQ(world.commits.held[0].tick().version, 2);
-  EXPECT_EQ(world.commits.held[0].tick().tick, 2);
+  EXPECT_EQ(world.commits.held[1].tick().version, 2);
+  EXPECT_EQ(world.commits.held[1].tick().tick, 2);
+  finish_commit();
+  EXPECT_EQ(answers.count("b"), 0u);
   finish_commit();
   EXPECT_EQ(answers.at("b")->reply.body, R"("reply 2")");
 }
@@ -101,14 +105,14 @@ TEST_F(ActorTest, goes_on_counting_where_the_last_process_ended) {
 
 TEST_F(ActorTest, gives_an_outside_write_its_turn_in_the_queue) {
   submit("a");
-  submit("key", Item::Kind::kWrite);
+  submit("key", QueueItem::Kind::kWrite);
   EXPECT_TRUE(world.commits.held.empty());
   finish_handler();
   finish_commit();
   ASSERT_EQ(world.commits.held.size(), 1u);
-  const TickCommit& write = world.commits.held[0].tick();
-  ASSERT_EQ(write.kv.size(), 1u);
-  EXPECT_EQ(write.kv[0].key, "key");
+  const AgentCommit& write = world.commits.held[0].tick();
+  ASSERT_EQ(write.items.size(), 1u);
+  EXPECT_EQ(write.items[0].key, "key");
   EXPECT_FALSE(write.state);
   EXPECT_EQ(Json::parse(write.record)["trigger"], "Manual");
   finish_commit();
@@ -133,14 +137,15 @@ TEST_F(ActorTest, runs_a_failed_attempt_again_with_the_same_tick_number) {
 }
 
 TEST_F(ActorTest, answers_504_at_the_callers_deadline) {
-  submit("a", Item::Kind::kTick, seconds(10));
+  submit("a", QueueItem::Kind::kTick, seconds(10));
   world.scheduler.pass(seconds(10));
+  finish_commit();
   ASSERT_EQ(answers.count("a"), 1u);
   EXPECT_EQ(answers.at("a").error().code, Code::kTimeout);
 }
 
 TEST_F(ActorTest, commits_nothing_of_a_tick_that_took_too_long) {
-  submit("a", Item::Kind::kTick, seconds(100));
+  submit("a", QueueItem::Kind::kTick, seconds(100));
   auto late = world.handler.take();
   world.scheduler.pass(seconds(31));
   ASSERT_EQ(world.handler.held.size(), 1u);
@@ -159,11 +164,32 @@ TEST_F(ActorTest, tells_the_caller_what_the_store_refused_and_keeps_the_old_stat
   submit("a");
   finish_handler();
   world.commits.fail(make_error(Code::kLimitExceeded, "StorageLimit", "too big"));
+  EXPECT_EQ(Json::parse(world.commits.held[0].tick().record)["outcome"], "Failed");
+  finish_commit();
   EXPECT_EQ(answers.at("a").error().reason, "StorageLimit");
   EXPECT_EQ(actor->state(), nullptr);
   submit("b");
+  EXPECT_EQ(world.handler.held[0].input.state, nullptr);
   finish_handler();
-  EXPECT_EQ(world.commits.held[0].tick().version, 1);
+  EXPECT_EQ(world.commits.held[0].tick().version, 2);
+}
+
+TEST_F(ActorTest, runs_again_what_was_started_on_changes_that_were_not_committed) {
+  submit("a");
+  submit("b");
+  finish_handler();
+  finish_handler();
+  world.commits.fail(make_error(Code::kLimitExceeded, "StorageLimit", "too big"));
+  world.commits.fail(make_error(Code::kInternal, "Fenced", "must follow"));
+  world.scheduler.run_all();
+  ASSERT_EQ(world.handler.held.size(), 1u);
+  EXPECT_EQ(world.handler.held[0].input.state, nullptr);
+  finish_commit();
+  EXPECT_EQ(answers.at("a").error().reason, "StorageLimit");
+  finish_handler();
+  EXPECT_EQ(world.commits.held[0].tick().version, 2);
+  finish_commit();
+  EXPECT_EQ(*actor->state(), Json({{"n", 1}}));
 }
 
 TEST_F(ActorTest, answers_nothing_while_the_store_says_nothing) {  // I6
@@ -178,11 +204,13 @@ TEST_F(ActorTest, refuses_a_write_set_over_the_bound) {
   submit("a");
   TickOutcome outcome;
   for (int i = 0; i < 9; ++i) {
-    outcome.kv.push_back({std::to_string(i), std::string(1024 * 1024, 'x'), "", {}});
+    outcome.writes.kv.push_back({std::to_string(i), std::string(1024 * 1024, 'x')});
   }
   world.handler.take().done(std::move(outcome));
+  ASSERT_EQ(world.commits.held.size(), 1u);
+  EXPECT_TRUE(world.commits.held[0].tick().items.empty());
+  finish_commit();
   EXPECT_EQ(answers.at("a").error().reason, "StorageLimit");
-  EXPECT_TRUE(world.commits.held.empty());
 }
 
 TEST_F(ActorTest, refuses_to_run_while_it_is_suspended) {
@@ -203,7 +231,8 @@ TEST_F(ActorTest, retires_only_when_it_is_idle) {
   EXPECT_FALSE(actor->retire());
   finish_commit();
   EXPECT_TRUE(actor->retire());
-  Submission late{.permit = world.gate.admit(1).value(), .answered = [](auto) { FAIL(); }};
+  Submission late;
+  late.answered = [](auto) { FAIL(); };
   EXPECT_FALSE(actor->submit(late));
   EXPECT_TRUE(late.answered != nullptr);
 }

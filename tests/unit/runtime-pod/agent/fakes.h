@@ -16,8 +16,10 @@
 #include "runtime-pod/agent/actor.h"
 #include "runtime-pod/agent/scheduler.h"
 #include "runtime-pod/handlers/handler.h"
+#include "runtime-pod/storage/store.h"
 #include "runtime-pod/storage/writer.h"
 #include "tests/support/manual_clock.h"
+#include "tests/support/temp_dir.h"
 
 namespace oa::runtime::test {
 
@@ -66,7 +68,7 @@ class HeldCommits : public CommitSink {
   struct Held {
     Change change;
     OnCommit done;
-    const TickCommit& tick() const { return std::get<TickCommit>(change); }
+    const AgentCommit& tick() const { return std::get<AgentCommit>(change); }
   };
 
   void submit(Change change, OnCommit done) override {
@@ -82,7 +84,8 @@ class HeldCommits : public CommitSink {
   void succeed() {
     const Held one = take();
     Committed committed;
-    committed.head = {.version = one.tick().version, .tick = one.tick().tick, .bytes = 10};
+    committed.head = {
+        .version = one.tick().version.value_or(0), .tick = one.tick().tick, .bytes = 10};
     one.done(std::move(committed));
   }
   void fail(Error error) { take().done(std::move(error)); }
@@ -112,6 +115,8 @@ class HeldHandler : public Handler {
   std::deque<Held> held;
 };
 
+inline Hash no_seal(const Hash&, std::string_view, const LogRecord&) { return {}; }
+
 // Everything that actors share.
 struct World {
   oa::test::ManualClock clock;
@@ -122,16 +127,22 @@ struct World {
   RuntimeMetrics metrics{registry};
   Ids ids{1};
   std::vector<std::string> log_lines;
-  ActorServices services{
-      clock,
-      scheduler,
-      commits,
-      handler,
-      metrics,
-      ids,
-      obs::Logger("test", {.sink = [this](std::string_view line) { log_lines.emplace_back(line); }},
-                  clock),
-      7};
+  const obs::Logger log{
+      "test", {.sink = [this](std::string_view line) { log_lines.emplace_back(line); }}, clock};
+  oa::test::TempDir dir;
+  // What is read; nothing is committed to it.
+  std::unique_ptr<Store> store =
+      Store::open({.directory = dir.file("data"), .seal = no_seal}, {}, clock, nullptr, log)
+          .value();
+  ActorServices services{clock,
+                         scheduler,
+                         commits,
+                         store->reader(),
+                         [this](const AgentSpec&) -> Handler& { return handler; },
+                         metrics,
+                         ids,
+                         log,
+                         7};
   InputGate gate{1024 * 1024, nullptr};
 };
 

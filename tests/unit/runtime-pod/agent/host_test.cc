@@ -10,6 +10,7 @@
 #include "runtime-pod/handlers/notebook.h"
 #include "runtime-pod/storage/store.h"
 #include "tests/support/temp_dir.h"
+#include "tests/unit/runtime-pod/agent/fakes.h"
 
 namespace oa::runtime {
 namespace {
@@ -21,10 +22,14 @@ class HostTest : public testing::Test {
  protected:
   HostTest() {
     const obs::Logger log("test", {.sink = [](std::string_view) {}}, clock);
-    store = Store::open({.directory = dir.file("data")}, {}, clock, nullptr, log).value();
+    store =
+        Store::open({.directory = dir.file("data"), .seal = test::no_seal}, {}, clock, nullptr, log)
+            .value();
     scheduler = make_thread_scheduler(2, clock);
-    services = std::unique_ptr<ActorServices>(new ActorServices{
-        clock, *scheduler, store->commits(), handler, metrics, ids, log, store->epoch()});
+    services = std::unique_ptr<ActorServices>(
+        new ActorServices{clock, *scheduler, store->commits(), store->reader(),
+                          [this](const AgentSpec&) -> Handler& { return handler; }, metrics, ids,
+                          log, store->epoch()});
     host.emplace(HostOptions{.max_awake_bytes = 1}, *services, gate, store->reader());
   }
   ~HostTest() override {

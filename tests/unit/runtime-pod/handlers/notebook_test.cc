@@ -98,9 +98,9 @@ TEST(Notebook, fails_once_and_then_succeeds) {
 TEST(Notebook, writes_as_many_bytes_as_it_is_told) {
   Agent agent;
   const TickOutcome outcome = agent.tell(text("big 1500000"));
-  ASSERT_EQ(outcome.kv.size(), 2u);
-  EXPECT_EQ(outcome.kv[0].key, "big/0");
-  EXPECT_EQ(outcome.kv[0].value->size() + outcome.kv[1].value->size(), 1'500'000u);
+  ASSERT_EQ(outcome.writes.kv.size(), 2u);
+  EXPECT_EQ(outcome.writes.kv[0].key, "big/0");
+  EXPECT_EQ(outcome.writes.kv[0].value->size() + outcome.writes.kv[1].value->size(), 1'500'000u);
   EXPECT_EQ(agent.tell(text("big 0")).status, Status::kFail);
   EXPECT_EQ(agent.tell(text("big 999999999999")).status, Status::kFail);
 }

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "runtime-pod/http/verbs.h"
+
 namespace oa::runtime {
 namespace {
 
@@ -14,28 +16,28 @@ Match match(Mode mode, std::string_view method, const Segments& segments) {
 }
 
 TEST(Routes, lead_to_verbs_in_a_pod) {
-  EXPECT_EQ(match(Mode::kPod, "POST", {"run"}).route->verb, Verb::kRun);
-  EXPECT_EQ(match(Mode::kPod, "GET", {"kv"}).route->verb, Verb::kKvList);
+  EXPECT_EQ(match(Mode::kPod, "POST", {"run"}).route->serve, run_agent);
+  EXPECT_EQ(match(Mode::kPod, "GET", {"kv"}).route->serve, list_keys);
   const Match put = match(Mode::kPod, "PUT", {"kv", "a/b"});
-  EXPECT_EQ(put.route->verb, Verb::kKvPut);
-  EXPECT_EQ(put.key, "a/b");
+  EXPECT_EQ(put.route->serve, put_key);
+  EXPECT_EQ(put.parameter("key"), "a/b");
   EXPECT_EQ(match(Mode::kPod, "GET", {"agents"}).route, nullptr);
 }
 
 TEST(Routes, lead_to_agents_in_the_daemon) {
   const Match plain = match(Mode::kDaemon, "POST", {"agents", "my-agent", "run"});
-  EXPECT_EQ(plain.route->verb, Verb::kRun);
+  EXPECT_EQ(plain.route->serve, run_agent);
   EXPECT_EQ(plain.namespace_name, "default");
   EXPECT_EQ(plain.name, "my-agent");
   const Match spaced =
       match(Mode::kDaemon, "DELETE", {"namespaces", "team", "agents", "my-agent", "kv", "k"});
-  EXPECT_EQ(spaced.route->verb, Verb::kKvDelete);
+  EXPECT_EQ(spaced.route->serve, delete_key);
   EXPECT_EQ(spaced.namespace_name, "team");
   EXPECT_EQ(spaced.name, "my-agent");
-  EXPECT_EQ(spaced.key, "k");
+  EXPECT_EQ(spaced.parameter("key"), "k");
   EXPECT_EQ(match(Mode::kDaemon, "POST", {"run"}).route, nullptr);
-  EXPECT_EQ(match(Mode::kDaemon, "POST", {"namespaces", "team", "agents"}).route->verb,
-            Verb::kAgentCreate);
+  EXPECT_EQ(match(Mode::kDaemon, "POST", {"namespaces", "team", "agents"}).route->serve,
+            create_agent);
 }
 
 TEST(Routes, tell_the_methods_of_a_path_that_has_others) {
