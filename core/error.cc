@@ -39,12 +39,13 @@ struct ReasonRow {
 };
 
 // Reasons that have an HTTP status of their own. Every other reason has that of its code.
-constexpr std::array<ReasonRow, 8> kReasons{{
+constexpr std::array<ReasonRow, 9> kReasons{{
     {"PayloadTooLarge", 413},
     {"UnsupportedMediaType", 415},
     {"HeadersTooLarge", 431},
     {"MethodNotAllowed", 405},
     {"RequestTimeout", 408},
+    {"UpgradeRequired", 426},
     {"PreconditionFailed", 412},
     {"StorageLimit", 507},
     {"StorageFull", 507},

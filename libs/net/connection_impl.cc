@@ -12,6 +12,9 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 
+#include "libs/net/websocket.h"
+#include "libs/net/websocket_session_impl.h"
+
 namespace oa::net {
 namespace asio = boost::asio;
 namespace {
@@ -50,6 +53,7 @@ Awaitable<void> serve(std::shared_ptr<Connection> connection) {
       written = connection->write_reply();
     }
     if (written == Step::kClosed) co_return;
+    if (connection->become_websocket()) co_return;
     if (connection->open_stream()) {
       Step streamed = connection->write_stream();
       while (streamed == Step::kBlocked) {
@@ -90,7 +94,7 @@ Connection::~Connection() {
   ServerState& state = worker_.state();
   if (stream_) stream_->close();
   if (in_flight_) --state.in_flight;
-  state.on_connection_end(rejected_);
+  if (!handed_over_) state.on_connection_end(rejected_);
 }
 
 Connection::Step Connection::read_request() {
@@ -187,6 +191,10 @@ void Connection::call_handler() {
   keep_alive_ = reader_->keep_alive();
   http_1_0_ = reader_->is_http_1_0();
   no_body_ = request.method == "HEAD";
+  websocket_key_.clear();
+  if (reader_->has_websocket_key() && !http_1_0_ && require_websocket(request)) {
+    websocket_key_ = request.headers.get("sec-websocket-key");
+  }
   reader_.reset();
   worker_.clear_deadline(*this);
   phase_.reset();
@@ -216,6 +224,10 @@ Awaitable<void> Connection::woken() {
 
 void Connection::set_reply(Response response, Resume resume) {
   if (closed_) return;
+  if (response.websocket && websocket_key_.empty()) {
+    response = problem_response(make_error(Code::kInvalidRequest, "UpgradeRequired",
+                                           "the request must be a WebSocket handshake"));
+  }
   const bool valid = response.status >= 200 && response.status <= 599;
   reply_ = valid ? std::move(response)
                  : problem_response(
@@ -236,7 +248,8 @@ void Connection::wake(Resume resume) {
 
 Connection::Step Connection::write_reply() {
   if (closed_ || !has_reply()) return Step::kClosed;
-  const bool with_body = !no_body_ && has_body(reply_->status) && !reply_->stream;
+  const bool with_body =
+      !no_body_ && has_body(reply_->status) && !reply_->stream && !reply_->websocket;
   std::string_view head;
   if (head_sent_) {
     head = unsent_head_;
@@ -246,9 +259,13 @@ Connection::Step Connection::write_reply() {
     const Framing framing = reply_framing();
     if (framing == Framing::kClose) keep_alive_ = false;
     worker_.output().clear();
-    append_head(
-        worker_.output(), *reply_,
-        {keep_alive_, http_1_0_, worker_.date(), worker_.state().options.extra_headers, framing});
+    const HeadOptions options{keep_alive_, http_1_0_, worker_.date(),
+                              worker_.state().options.extra_headers, framing};
+    if (reply_->websocket) {
+      append_websocket_head(worker_.output(), *reply_, websocket_accept(websocket_key_), options);
+    } else {
+      append_head(worker_.output(), *reply_, options);
+    }
     head_sent_ = true;
     head = worker_.output();
   }
@@ -274,6 +291,14 @@ Connection::Step Connection::write_reply() {
     sent_body_ += static_cast<std::size_t>(sent) - of_head;
     phase_.reset();  // the client reads: its time starts again
   }
+}
+
+bool Connection::become_websocket() {
+  if (!reply_->websocket) return false;
+  worker_.clear_deadline(*this);
+  handed_over_ =
+      start_websocket(worker_, descriptor_.release(), unread_, std::move(*reply_->websocket));
+  return true;
 }
 
 Framing Connection::reply_framing() const {

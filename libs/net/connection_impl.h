@@ -59,6 +59,8 @@ class Connection final : public Served,
   bool open_stream();
   // Until the stream has ended. What blocks it ends with `woken`.
   Step write_stream();
+  // Whether the answer made the connection a WebSocket, which has taken it over.
+  bool become_websocket();
   // Whether another request may follow. If not, `discard_input` until it is done.
   bool begin_next();
   Step discard_input();
@@ -106,6 +108,7 @@ class Connection final : public Served,
 
   std::optional<RequestReader> reader_;  // while a request is being read
   std::string unread_;                   // input that the reader could not take yet
+  std::string websocket_key_;            // of a request that is a WebSocket handshake
   std::optional<Response> reply_;
   std::optional<Waiter> waiter_;  // the coroutine, while it waits in `woken`
   std::string unsent_head_;       // the head from where the last write stopped in it
@@ -118,6 +121,7 @@ class Connection final : public Served,
   bool input_awaited_ = false;           // by watch_input
   bool output_awaited_ = false;          // by await_output
   bool client_gone_ = false;
+  bool handed_over_ = false;  // to a WebSocket
 
   std::optional<Phase> phase_;  // the deadline that runs, or that has passed
   bool overdue_ = false;

@@ -201,6 +201,10 @@ Response problem_response(const Error& error, std::string_view trace_id) {
   if (error.code == Code::kUnavailable || error.code == Code::kRateLimited) {
     response.headers.add("Retry-After", "1");
   }
+  if (error.reason == "UpgradeRequired") {
+    response.headers.add("Upgrade", "websocket");
+    response.headers.add("Sec-WebSocket-Version", "13");
+  }
   // Details quote foreign input, which need not be UTF-8.
   response.body = problem.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   return response;

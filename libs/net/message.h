@@ -95,7 +95,8 @@ std::string media_type(std::string_view content_type);
 Response json_response(int status, std::string body);
 
 // `application/problem+json` (RFC 9457) for an error; status from core/error.h. `trace_id` may be
-// empty. Adds `Retry-After: 1` to UNAVAILABLE and RATE_LIMITED.
+// empty. Adds `Retry-After: 1` to UNAVAILABLE and RATE_LIMITED, and to the reason UpgradeRequired
+// what the upgrade is to.
 Response problem_response(const Error& error, std::string_view trace_id = {});
 
 // The trace id (32 lower-case hex digits) of a W3C `traceparent` header, or nothing if it is

@@ -139,6 +139,9 @@ void RequestReader::on_field_impl(http::field field, Text name, Text value, Erro
     case http::field::expect:
       wants_continue_ = boost::beast::iequals(value, "100-continue");
       break;
+    case http::field::sec_websocket_key:
+      has_websocket_key_ = true;
+      break;
     default:
       break;
   }

@@ -41,6 +41,8 @@ class RequestReader : private boost::beast::http::basic_parser<true> {
   // Of a complete request: whether the client wants the connection to stay open.
   bool keep_alive() const { return basic_parser::keep_alive(); }
   bool is_http_1_0() const { return http_1_0_; }
+  // Whether it may be a WebSocket handshake.
+  bool has_websocket_key() const { return has_websocket_key_; }
 
   // What has been read so far; the whole request after kComplete.
   Request& request() { return request_; }
@@ -77,6 +79,7 @@ class RequestReader : private boost::beast::http::basic_parser<true> {
   std::optional<Error> refusal_;
   std::size_t searched_ = 0;  // bytes of the input that hold no end of headers
   int hosts_ = 0;
+  bool has_websocket_key_ = false;
   bool started_ = false;
   bool has_headers_ = false;
   bool http_1_0_ = false;

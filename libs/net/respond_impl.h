@@ -40,11 +40,13 @@ class Mailbox {
 
   // Straight into the target when called on its I/O thread, by a posted call otherwise.
   void deliver(const std::weak_ptr<ReplyTarget>& target, Response response);
-  // Calls `call` on the I/O thread, later.
+  // Calls `call` on the I/O thread, later. False: it is discarded.
   template <typename Call>
-  void post(Call call) {
+  bool post(Call call) {
     std::lock_guard lock(mutex_);
-    if (io_ != nullptr) boost::asio::post(*io_, std::move(call));
+    if (io_ == nullptr) return false;
+    boost::asio::post(*io_, std::move(call));
+    return true;
   }
   void close();
 

@@ -41,6 +41,17 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
   out.append(kEndOfLine);
 }
 
+// All but the fields that frame the answer.
+void append_fields(std::string& out, const Response& response, const HeadOptions& options) {
+  for (const auto& [name, value] : response.headers.fields()) {
+    if (is_name(name) && !is_servers(name) && !options.always.find(name)) {
+      append_field(out, name, value);
+    }
+  }
+  for (const auto& [name, value] : options.always.fields()) append_field(out, name, value);
+  out.append("Date: ").append(options.date).append(kEndOfLine);
+}
+
 }  // namespace
 
 void append_head(std::string& out, const Response& response, const HeadOptions& options) {
@@ -49,13 +60,7 @@ void append_head(std::string& out, const Response& response, const HeadOptions& 
   out.append("HTTP/1.1 ");
   append_number(out, static_cast<std::size_t>(response.status));
   out.append(" ").append(reason.data(), reason.size()).append(kEndOfLine);
-  for (const auto& [name, value] : response.headers.fields()) {
-    if (is_name(name) && !is_servers(name) && !options.always.find(name)) {
-      append_field(out, name, value);
-    }
-  }
-  for (const auto& [name, value] : options.always.fields()) append_field(out, name, value);
-  out.append("Date: ").append(options.date).append(kEndOfLine);
+  append_fields(out, response, options);
   if (options.framing == Framing::kChunked) {
     out.append("Transfer-Encoding: chunked\r\n");
   } else if (options.framing == Framing::kLength && has_body(response.status)) {
@@ -67,6 +72,19 @@ void append_head(std::string& out, const Response& response, const HeadOptions& 
     out.append("Connection: close\r\n");
   } else if (options.http_1_0) {
     out.append("Connection: keep-alive\r\n");
+  }
+  if (response.status == 426) out.append("Connection: upgrade\r\n");
+  out.append(kEndOfLine);
+}
+
+void append_websocket_head(std::string& out, const Response& response, std::string_view accept,
+                           const HeadOptions& options) {
+  out.append("HTTP/1.1 101 Switching Protocols\r\n");
+  append_fields(out, response, options);
+  out.append("Upgrade: websocket\r\nConnection: Upgrade\r\n");
+  append_field(out, "Sec-WebSocket-Accept", accept);
+  if (!response.websocket->protocol.empty()) {
+    append_field(out, "Sec-WebSocket-Protocol", response.websocket->protocol);
   }
   out.append(kEndOfLine);
 }

@@ -27,6 +27,11 @@ struct HeadOptions {
 // ends within a value become spaces.
 void append_head(std::string& out, const Response& response, const HeadOptions& options);
 
+// The head of an answer that makes the connection a WebSocket. `accept` is the value of
+// Sec-WebSocket-Accept.
+void append_websocket_head(std::string& out, const Response& response, std::string_view accept,
+                           const HeadOptions& options);
+
 // Whether an answer of this status carries a body at all (RFC 9112 section 6.3).
 bool has_body(int status);
 

@@ -7,9 +7,9 @@
 // waits for its answer is reported as abandoned, but an answer that comes nevertheless is sent.
 //
 // All callbacks run on one of the server's I/O threads (or within the call that registers them,
-// where it says "at once") and must not block. Each is called at most once; registering again
-// replaces one that has not been called. They are dropped when nothing can call them any more, so
-// a callback may hold the writer that it is registered with.
+// where it says "at once") and must neither block nor throw. Each is called at most once;
+// registering again replaces one that has not been called. They are dropped when nothing can call
+// them any more, so a callback may hold the writer that it is registered with.
 //
 // Thread-safety: all members can be called from any thread, never block, and can be called also
 // after the client or the server has gone.

@@ -38,8 +38,14 @@ void ServerState::on_connection_end(bool was_rejected) {
 }
 
 Deadlines::Deadlines(const ServerLimits& limits)
-    : allowed_{limits.idle_timeout, limits.header_timeout, limits.body_timeout,
-               limits.write_timeout, kLingerTime} {}
+    : allowed_{limits.idle_timeout,
+               limits.header_timeout,
+               limits.body_timeout,
+               limits.write_timeout,
+               kLingerTime,
+               limits.websocket_ping_interval,
+               limits.websocket_ping_timeout,
+               limits.websocket_close_timeout} {}
 
 void Deadlines::set(Served& served, Phase phase, SteadyTime now) {
   clear(served);

@@ -54,8 +54,17 @@ struct ServerState {
 
 // What a connection waits for its client to do. The time allowed for each is a constant of the
 // server.
-enum class Phase { kIdle, kHeaders, kBody, kWrite, kLinger };
-constexpr std::size_t kPhases = 5;
+enum class Phase {
+  kIdle,
+  kHeaders,
+  kBody,
+  kWrite,
+  kLinger,
+  kSocketIdle,
+  kSocketPing,
+  kSocketClose
+};
+constexpr std::size_t kPhases = 8;
 
 struct DeadlineHook;
 struct MemberHook;
