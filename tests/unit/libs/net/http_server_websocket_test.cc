@@ -292,7 +292,6 @@ TEST(HttpServerWebSocket, holds_messages_while_paused_and_answers_pings) {
 TEST(HttpServerWebSocket, stops_reading_when_too_much_is_held_and_goes_on_later) {
   HttpServer::Options options;
   options.limits.websocket_message_bytes = 100'000;
-  options.limits.websocket_ping_interval = options.limits.websocket_ping_timeout = milliseconds(20);
   Pair pair(options);
   pair.socket->pause_reading(true);
   std::atomic<int> sent = 0;
@@ -312,6 +311,26 @@ TEST(HttpServerWebSocket, stops_reading_when_too_much_is_held_and_goes_on_later)
   pair.socket->pause_reading(false);
   EXPECT_TRUE(eventually([&] { return pair.record.calls().size() >= 300; }));
   sending.join();
+}
+
+TEST(HttpServerWebSocket, does_not_take_a_client_that_it_does_not_read_for_a_dead_one) {
+  HttpServer::Options options;
+  options.limits.websocket_message_bytes = 100;
+  options.limits.websocket_ping_interval = milliseconds(100);
+  options.limits.websocket_ping_timeout = milliseconds(200);
+  Pair pair(options);
+  pair.socket->pause_reading(true);
+  for (int i = 0; i < 2; ++i) pair.client.send_text(std::string(100, 'x'));
+  // Twice as long as it takes to give up on a client that is read.
+  for (int i = 0; i < 2; ++i) {
+    WebSocketClient dead(pair.sockets.port());
+    const auto socket = pair.sockets.take();
+    EXPECT_TRUE(dead.http().wait_for_close());
+  }
+  EXPECT_THAT(pair.record.calls(), ElementsAre());
+  pair.socket->pause_reading(false);
+  const std::string message = "text " + std::string(40, 'x');
+  EXPECT_TRUE(pair.record.comes_to({message, message}));
 }
 
 TEST(HttpServerWebSocket, delivers_what_was_held_before_it_says_that_the_client_closed) {
