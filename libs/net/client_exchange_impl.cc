@@ -69,6 +69,7 @@ void ClientExchange::on_turn(std::shared_ptr<Pooled> kept) {
 }
 
 ClientExchange::Awaitable<void> ClientExchange::run(std::shared_ptr<ClientExchange> self) {
+  if (self->ended_) co_return;  // after its turn was given and before this began
   bool kept = self->connection_ != nullptr;
   for (;;) {
     if (!kept) {

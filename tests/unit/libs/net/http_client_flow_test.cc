@@ -108,6 +108,37 @@ TEST(HttpClient, cancels_in_each_phase) {
   body.handle.cancel();  // in vain
 }
 
+TEST(HttpClient, starts_nothing_for_an_exchange_that_is_cancelled_as_its_turn_comes) {
+  for (const char* header : {"", "Connection: close\r\n"}) {
+    std::promise<void> go;
+    RawServer server([&, header](Connection& connection) {
+      connection.read_request();
+      go.get_future().wait();
+      connection.write(Connection::response(200, "a", header));
+      connection.wait_closed();
+    });
+    HttpClient::Options options;
+    options.max_connections_per_host = 1;
+    auto client = start_client(options);
+    ClientHandle next;
+    std::promise<void> done;
+    client->send(request_to(local_url(server.port())), [&](const ClientResult&) {
+      next.cancel();
+      done.set_value();
+    });
+    // Were its time to run on, the client could not be destroyed within the time of this test.
+    ClientRequest request = request_to(local_url(server.port()), "POST");
+    request.timeout = 10min;
+    Asked cancelled = ask(*client, request);
+    next = cancelled.handle;
+    go.set_value();
+    done.get_future().wait();
+    EXPECT_EQ(cancelled.failure(), "UNAVAILABLE Cancelled unsent");
+    client.reset();
+    EXPECT_EQ(server.connections(), 1);
+  }
+}
+
 TEST(HttpClient, calls_back_no_more_once_cancelled_within_a_callback) {
   RawServer server([](Connection& connection) {
     connection.read_request();
