@@ -230,7 +230,7 @@ bool Actor::fire(const DueRow& row, const std::function<void(bool again)>& done)
   if (retired_) return false;
   if (refusal()) {
     lock.unlock();
-    done(false);
+    done(true);
     return true;
   }
   services_.metrics.alarms_fired.add(1);
