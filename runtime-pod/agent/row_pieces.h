@@ -1,6 +1,6 @@
 // What several kinds of rows have in them, as members of an object.
 //
-// Thread-safety: pure functions.
+// Thread-safety: as RowWriter and RowReader.
 #pragma once
 
 #include "runtime-pod/agent/row_text.h"
