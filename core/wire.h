@@ -43,5 +43,12 @@ inline constexpr std::string_view kHeaderTickId = "Agent-Tick-Id";
 inline constexpr std::string_view kHeaderEnvelopeId = "Agent-Envelope-Id";
 inline constexpr std::string_view kHeaderUid = "Agent-Uid";
 inline constexpr std::string_view kHeaderEpoch = "Agent-Epoch";
+// What a caller says about the envelope that it sends.
+inline constexpr std::string_view kHeaderSender = "Agent-Sender";
+inline constexpr std::string_view kHeaderSeq = "Agent-Seq";
+inline constexpr std::string_view kHeaderExpiresAt = "Agent-Expires-At";
+inline constexpr std::string_view kHeaderIdempotencyKey = "Idempotency-Key";
+// On the answer: the agent, or somebody for it, asks that it be put to sleep.
+inline constexpr std::string_view kHeaderHibernate = "Agent-Hibernate";
 
 }  // namespace oa::wire

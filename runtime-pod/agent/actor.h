@@ -243,6 +243,8 @@ class Actor : public std::enable_shared_from_this<Actor> {
   Result<Loaded> load(const LoadRequest& request) const;
   Result<void> load_source(const Source& source, Loaded& loaded) const;
   Result<void> load_journal(const std::string& envelope, Loaded& loaded) const;
+  void cancel_resumed(const LoadRequest& request, const std::string& envelope_id, const Error& why,
+                      const Answered& answered);
   void deposited(const std::shared_ptr<Deposit>& deposit, const std::string& key,
                  Result<Committed> result);
 

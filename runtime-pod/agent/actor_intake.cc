@@ -314,9 +314,39 @@ void Actor::cancel(const std::string& envelope_id, const Error& why, Answered an
                                   " is being committed: its tick stands"));
     return;
   }
-  works_.at(found->second).callers.push_back(std::move(answered));
+  Work& work = works_.at(found->second);
+  if (work.must_load && work.is_resumed) {
+    // Its end takes its journal along, which is still on disk only.
+    LoadRequest request{
+        work.source, work.trigger, {}, work.job ? work.job->id : std::string(), true};
+    lock.unlock();
+    services_.scheduler.post([self = shared_from_this(), request = std::move(request), envelope_id,
+                              why, answered = std::move(answered)] {
+      self->cancel_resumed(request, envelope_id, why, answered);
+    });
+    return;
+  }
+  work.callers.push_back(std::move(answered));
   advance(Cancelled{found->second, why});
   run_effects(lock);
+}
+
+void Actor::cancel_resumed(const LoadRequest& request, const std::string& envelope_id,
+                           const Error& why, const Answered& answered) {
+  auto loaded = load(request);
+  if (!loaded) return answered(loaded.error());
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = by_envelope_.find(envelope_id);
+    if (found != by_envelope_.end() && works_.at(found->second).must_load) {
+      Work& work = works_.at(found->second);
+      work.steps = std::move(loaded->steps);
+      work.compensations = std::move(loaded->compensations);
+      if (loaded->job) work.job = std::move(loaded->job);
+      work.must_load = false;
+    }
+  }
+  cancel(envelope_id, why, answered);
 }
 
 void Actor::abandon(Ticket ticket) {

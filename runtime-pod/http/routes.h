@@ -53,6 +53,7 @@ struct Route {
   Body body = Body::kNone;
   std::vector<Parameter> parameters{};
   std::vector<ResponseDoc> answers{};
+  std::string_view input{};  // of a JSON body: a name of openapi.cc's components; empty: anything
 };
 
 // The routes of one area, with the schemas that they name.
@@ -71,6 +72,22 @@ inline constexpr std::string_view kAnyType = "*/*";
 inline constexpr Parameter kLimit = {"limit", "query", "integer", "How many items: 1 to 1000."};
 inline constexpr Parameter kCursor = {"cursor", "query", "string",
                                       "Go on after an earlier list's end."};
+inline constexpr Parameter kTraceparentHeader = {"traceparent", "header", "string",
+                                                 "W3C trace context."};
+inline constexpr Parameter kIdempotencyKeyHeader = {
+    "Idempotency-Key", "header", "string",
+    "A repeat with the same key and body gets the first answer; kept for 24 h."};
+inline constexpr Parameter kSenderHeader = {
+    "Agent-Sender", "header", "string",
+    "Who sends: the agent processes a sender's envelopes in order."};
+inline constexpr Parameter kSeqHeader = {"Agent-Seq", "header", "integer",
+                                         "The number of the sender's envelope; they must rise."};
+inline constexpr Parameter kEnvelopeIdHeader = {
+    "Agent-Envelope-Id", "header", "string",
+    "The envelope's id; another one with it is taken for a repeat."};
+inline constexpr Parameter kExpiresAtHeader = {
+    "Agent-Expires-At", "header", "string",
+    "An RFC 3339 time: what has not been processed by then will not be."};
 
 enum class Mode { kDaemon, kPod };
 

@@ -3,14 +3,20 @@
 // Thread-safety: pure functions.
 #pragma once
 
+#include "core/schema.h"
 #include "runtime-pod/http/routes.h"
 
 namespace oa::runtime {
 
 RouteTable run_routes();
+RouteTable message_routes();
 RouteTable kv_routes();
+RouteTable alarm_routes();
 RouteTable observe_routes();
 RouteTable agents_routes();
 RouteTable process_routes();
+
+// Bodies.
+const schema::Field& alarm_table();
 
 }  // namespace oa::runtime

@@ -11,11 +11,25 @@
 namespace oa::runtime {
 
 void run_agent(const CallPtr& call);
+void tick_agent(const CallPtr& call);
+
+void send_to_agent(const CallPtr& call);
+void get_envelope(const CallPtr& call);
+void delete_envelope(const CallPtr& call);
+void get_dead_letters(const CallPtr& call);
+void get_dead_letter(const CallPtr& call);
+void post_dead_letter_replay(const CallPtr& call);
+void delete_one_dead_letter(const CallPtr& call);
 
 void get_key(const CallPtr& call);
 void put_key(const CallPtr& call);
 void delete_key(const CallPtr& call);
 void list_keys(const CallPtr& call);
+
+void get_alarms(const CallPtr& call);
+void post_alarm(const CallPtr& call);
+void get_alarm_by_name(const CallPtr& call);
+void delete_alarm(const CallPtr& call);
 
 void get_state(const CallPtr& call);
 void get_status(const CallPtr& call);
