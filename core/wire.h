@@ -38,6 +38,7 @@ inline constexpr std::string_view kAnnotationRevision = "openagents.com/revision
 inline constexpr int kHttpPort = 8080;
 inline constexpr int kMetricsPort = 9464;
 inline constexpr std::string_view kDataDirectory = "/var/lib/openagents";
+inline constexpr std::string_view kSecretsDirectory = "/etc/openagents/secrets";
 
 inline constexpr std::string_view kHeaderTickId = "Agent-Tick-Id";
 inline constexpr std::string_view kHeaderEnvelopeId = "Agent-Envelope-Id";

@@ -20,8 +20,13 @@ std::vector<Option> make_options() {
        "where HTTP is served: host:port, :port or unix:PATH"},
       {"admin-listen", Kind::kText, "127.0.0.1:9464", ":9464", kYes, kYes,
        "where /metrics, /healthz and /readyz are served"},
+      {"context-listen", Kind::kText, "127.0.0.1:0", "127.0.0.1:8079", kYes, kYes,
+       "where handlers in other processes call back during a tick; port 0 is any"},
       {"data-dir", Kind::kText, "~/.local/share/openagents", wire::kDataDirectory, kYes, kYes,
        "the directory of the database; $XDG_DATA_HOME/openagents where that is set"},
+      {"secrets-dir", Kind::kText, "", wire::kSecretsDirectory, kYes, kYes,
+       "the directory of secrets, each in the file <name>/<key>; empty: secrets in the data "
+       "directory"},
       {"agent", Kind::kList, "", "", kYes, kNo, "a manifest to apply at start; may be repeated"},
       {"allow-host", Kind::kList, "", "", kYes, kNo,
        "a Host or Origin to accept beside addresses and localhost; may be repeated"},
@@ -241,7 +246,10 @@ Result<Config> make_config(Mode mode, const Given& given) {
   config.mode = mode;
   config.listen = reader.text("listen");
   config.admin_listen = reader.text("admin-listen");
+  config.context_listen = reader.text("context-listen");
   config.data_dir = reader.text("data-dir");
+  config.secrets_dir = reader.text("secrets-dir");
+  if (config.secrets_dir.empty()) config.secrets_dir = config.data_dir + "/secrets";
   reader.read("allow-network-file-system", config.allow_network_file_system);
   reader.read("lock-wait", config.lock_wait);
   reader.read("run-timeout", config.run_timeout);

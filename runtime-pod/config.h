@@ -26,7 +26,9 @@ struct Config {
   Mode mode = Mode::kDaemon;
   std::string listen;
   std::string admin_listen;
+  std::string context_listen;
   std::string data_dir;
+  std::string secrets_dir;  // <name>/<key> below it is the value of a secret
   bool allow_network_file_system = false;
   Duration lock_wait{};
   Duration run_timeout{};

@@ -20,7 +20,9 @@
 #include "runtime-pod/alarms/wall_timer.h"
 #include "runtime-pod/audit/chain.h"
 #include "runtime-pod/disk_watch.h"
+#include "runtime-pod/handlers/context_api.h"
 #include "runtime-pod/handlers/notebook.h"
+#include "runtime-pod/handlers/remote.h"
 #include "runtime-pod/http/api.h"
 #include "runtime-pod/ids.h"
 #include "runtime-pod/metrics.h"
@@ -108,6 +110,8 @@ struct Runtime::Parts {
 
   Result<void> open_store(const Pause& pause);
   Result<void> build();
+  Result<void> make_handlers();
+  Handler& handler_of(const AgentSpec& spec);
   Outputs make_outputs();
   void fire(const DueRow& row, Timekeeper::Done done);
   Result<void> apply_agents();
@@ -134,6 +138,8 @@ struct Runtime::Parts {
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<WallTimer> wall_timer;
   std::unique_ptr<Timekeeper> timekeeper;
+  std::unique_ptr<RemoteHandler> container_handler;
+  std::unique_ptr<RemoteHandler> http_handler;
   std::unique_ptr<Store> store;
   std::unique_ptr<ActorServices> actor_services;
   std::unique_ptr<Host> host;
@@ -168,6 +174,8 @@ Runtime::Parts::~Parts() {
   server.reset();
   health.reset();
   if (timekeeper) timekeeper->stop();
+  if (container_handler) container_handler->close();
+  if (http_handler) http_handler->close();
   if (store) store->close();
   scheduler.reset();
   api.reset();
@@ -225,8 +233,31 @@ Outputs Runtime::Parts::make_outputs() {
   return outputs;
 }
 
+Result<void> Runtime::Parts::make_handlers() {
+  const auto context_api =
+      std::make_shared<ContextApi>(config.context_listen, clock, log.named("context"));
+  const auto make = [&](std::string_view name, std::unique_ptr<RemoteHandler>& made) {
+    net::HttpClient::Options options = handler_client_options();
+    options.logger = log.named("handlers");
+    auto client = net::HttpClient::start(std::move(options));
+    if (!client) return Result<void>(client.error());
+    made =
+        std::make_unique<RemoteHandler>(name, std::move(*client), context_api, clock, *scheduler);
+    return Result<void>();
+  };
+  if (auto done = make("container", container_handler); !done) return done;
+  return make("http", http_handler);
+}
+
+Handler& Runtime::Parts::handler_of(const AgentSpec& spec) {
+  if (std::holds_alternative<ContainerHandler>(spec.handler)) return *container_handler;
+  if (std::holds_alternative<HttpHandler>(spec.handler)) return *http_handler;
+  return notebook;
+}
+
 Result<void> Runtime::Parts::build() {
   scheduler = make_thread_scheduler(config.workers, clock);
+  if (auto done = make_handlers(); !done) return done;
   auto timer = SystemWallTimer::open();
   if (!timer) return timer.error();
   wall_timer = std::move(*timer);
@@ -242,7 +273,7 @@ Result<void> Runtime::Parts::build() {
         metrics.alarm_lateness.observe(static_cast<double>(lateness.count()) / 1e6);
       },
       log.named("alarms"));
-  const auto handler = [this](const AgentSpec&) -> Handler& { return notebook; };
+  const auto handler = [this](const AgentSpec& spec) -> Handler& { return handler_of(spec); };
   actor_services = std::unique_ptr<ActorServices>(
       new ActorServices{clock, *scheduler, store->commits(), store->reader(), handler, metrics, ids,
                         log.named("agent"), store->epoch(), make_outputs()});
