@@ -20,15 +20,6 @@ std::string text_of(const OrderedJson& json) {
   return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
-net::Response taken_response(const Call& call, const SendAnswer& answer) {
-  OrderedJson body{{"envelopeId", answer.envelope_id}};
-  if (answer.is_duplicate) body["duplicate"] = true;
-  net::Response response = net::json_response(202, text_of(body));
-  response.headers.add("Location", agent_link(call, {"envelopes", answer.envelope_id}));
-  response.headers.add(std::string(wire::kHeaderEnvelopeId), answer.envelope_id);
-  return response;
-}
-
 void read_and_send(const CallPtr& call) {
   auto intake = read_intake(*call);
   if (!intake) return call->fail(intake.error());
@@ -55,6 +46,15 @@ std::string page_body(const DeadLetterPage& page) {
 }
 
 }  // namespace
+
+net::Response taken_response(const Call& call, const SendAnswer& answer) {
+  OrderedJson body{{"envelopeId", answer.envelope_id}};
+  if (answer.is_duplicate) body["duplicate"] = true;
+  net::Response response = net::json_response(202, text_of(body));
+  response.headers.add("Location", agent_link(call, {"envelopes", answer.envelope_id}));
+  response.headers.add(std::string(wire::kHeaderEnvelopeId), answer.envelope_id);
+  return response;
+}
 
 void send_to_agent(const CallPtr& call) {
   if (call->request.body.size() <= kReadAtOnceBytes) return read_and_send(call);

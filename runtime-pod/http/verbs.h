@@ -7,6 +7,7 @@
 
 #include "runtime-pod/agent/actor.h"
 #include "runtime-pod/http/api.h"
+#include "runtime-pod/verbs/messages.h"
 
 namespace oa::runtime {
 
@@ -20,6 +21,10 @@ void get_dead_letters(const CallPtr& call);
 void get_dead_letter(const CallPtr& call);
 void post_dead_letter_replay(const CallPtr& call);
 void delete_one_dead_letter(const CallPtr& call);
+
+void post_webhook(const CallPtr& call);
+void post_events(const CallPtr& call);
+void shake_hands_for_events(const CallPtr& call);
 
 void get_key(const CallPtr& call);
 void put_key(const CallPtr& call);
@@ -44,6 +49,9 @@ void delete_agent(const CallPtr& call);
 void get_health(const CallPtr& call);
 void get_ready(const CallPtr& call);
 void get_openapi(const CallPtr& call);
+
+// 202 for an envelope that is on disk.
+net::Response taken_response(const Call& call, const SendAnswer& answer);
 
 // The answer to a run. Pure.
 net::Response run_response(const TickReport& report);

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "core/agent.h"
 #include "core/clock.h"
@@ -40,6 +41,7 @@ struct Services {
   std::function<Result<void>()> ready;
   Duration run_timeout = std::chrono::seconds(60);  // how long a caller waits who does not say
   std::int64_t epoch = 0;
+  std::string secrets_dir{};  // of read_secret (secrets.h)
 };
 
 // The agent's actor, loaded if need be. NOT_FOUND if there is no such agent, INVALID_REQUEST if
