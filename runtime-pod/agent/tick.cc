@@ -66,7 +66,11 @@ Result<void> add_alarms(Collector& collector,
                         const WriteSource& source) {
   for (auto alarm = alarms.rbegin(); alarm != alarms.rend(); ++alarm) {
     if (auto* set = std::get_if<AlarmSet>(&*alarm)) {
-      if (auto good = check_name("alarm", set->name); !good) return good;
+      if (set->name.empty()) {
+        // Named by its ordinal.
+      } else if (auto good = check_name("alarm", set->name); !good) {
+        return good;
+      }
       auto done = collector.add(
           alarm_item({std::move(set->name), set->at, std::move(set->payload), source.traceparent}));
       if (!done) return done;
@@ -88,8 +92,7 @@ Result<void> add_outbox(Collector& collector, WriteSet& set, TickWrites& writes,
     set.outbox.push_back(std::move(*row));
   }
   for (const EffectRequest& effect : writes.effects) {
-    if (auto good = check_name("effect", effect.key); !good) return good;
-    if (auto url = net::parse_url(effect.url); !url) return url.error();
+    if (auto good = check_effect(effect); !good) return good;
     set.outbox.push_back(outbox_row(effect, source));
   }
   for (const OutboxRow& row : set.outbox) {
@@ -164,6 +167,17 @@ Result<void> check_name(std::string_view what, std::string_view name) {
   return invalid_fields({{std::string(what), "\"" + shorten(name, 64) + "\"",
                           "be 1 to " + std::to_string(kMaxNameBytes) +
                               " bytes of UTF-8 without control characters"}});
+}
+
+Result<void> check_effect(const EffectRequest& effect) {
+  if (auto good = check_name("effect", effect.key); !good) return good;
+  if (auto url = net::parse_url(effect.url); !url) return url.error();
+  for (const auto& [name, value] : effect.headers) {
+    if (!is_secret_header(name)) continue;
+    return invalid_fields({{"effect.headers." + shorten(name, 64), "",
+                            "not be set: an effect is kept on disk, where no secret belongs"}});
+  }
+  return {};
 }
 
 ItemWrite kv_item(KvWrite write) {

@@ -60,6 +60,9 @@ Result<void> check_kv_value(std::string_view key, std::string_view value);
 // `what`: "alarm", ...
 Result<void> check_name(std::string_view what, std::string_view name);
 
+// Key, URL and headers: INVALID_REQUEST for a header that holds a secret, which no row keeps.
+Result<void> check_effect(const EffectRequest& effect);
+
 ItemWrite kv_item(KvWrite write);
 // With `kNextOrdinal` as the generation.
 ItemWrite alarm_item(const AlarmRow& row);

@@ -5,33 +5,16 @@
 #include <utility>
 
 #include "core/text.h"
+#include "runtime-pod/handlers/notebook_words.h"
 
 namespace oa::runtime {
 namespace {
 
+constexpr std::string_view kRemind = "remind me in ";
 constexpr std::size_t kBigChunk = 1024 * 1024;
 constexpr std::int64_t kBigLimit = 64LL * 1024 * 1024;
 
 Error invalid(std::string detail) { return make_error(Code::kInvalidRequest, std::move(detail)); }
-
-Result<std::string> text_of(const Payload& payload) {
-  if (payload.kind == Payload::Kind::kText) return payload.data;
-  if (payload.kind == Payload::Kind::kJson) {
-    const Json& json = payload.json;
-    if (json.is_string()) return json.get<std::string>();
-    if (json.is_object()) {
-      for (const auto& [key, value] : json.items()) {
-        if (key != "text") {
-          return invalid_fields({{shorten(key, 64), "", "not be set: there is no such field"}});
-        }
-      }
-      if (const auto text = json.find("text"); text != json.end() && text->is_string()) {
-        return text->get<std::string>();
-      }
-    }
-  }
-  return invalid("the notebook must be sent text, or JSON such as {\"text\": \"remember milk\"}");
-}
 
 std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t\r\n");
@@ -111,6 +94,21 @@ struct Page {
     return {};
   }
 
+  // "10s: call Ada". Nothing if it is not of that form, and so a note.
+  std::optional<Result<void>> remind(std::string_view rest) {
+    const std::size_t colon = rest.find(':');
+    const std::string_view span = rest.substr(0, colon);
+    if (colon == std::string_view::npos || span.find(' ') != std::string_view::npos) return {};
+    const auto pause = parse_duration(span);
+    if (!pause) return Result<void>(pause.error());
+    const std::string_view words = trimmed(rest.substr(colon + 1));
+    if (words.empty()) return Result<void>(invalid("a reminder must say of what"));
+    outcome.writes.alarms.push_back(AlarmSet{"", input.now + *pause, {{"text", words}}});
+    outcome.reply =
+        text_reply("will remind in " + format_duration(*pause) + ": " + std::string(words));
+    return Result<void>();
+  }
+
   Result<void> count() {
     outcome.reply = json_reply(state["ticks"]);
     return {};
@@ -144,6 +142,9 @@ struct Page {
     if (const auto argument = argument_of(text, "remember")) return remember(*argument);
     if (const auto number = number_of(text, "forget")) return forget(*number);
     if (const auto number = number_of(text, "big")) return big(*number);
+    if (text.starts_with(kRemind)) {
+      if (auto done = remind(text.substr(kRemind.size()))) return std::move(*done);
+    }
     if (text == "list") return list();
     if (text == "count") return count();
     if (text == "fail") return fail();
@@ -154,8 +155,8 @@ struct Page {
 }  // namespace
 
 TickOutcome notebook(const TickInput& input) {
-  const auto text = text_of(input.trigger->envelope.payload);
-  if (!text) return failed_tick(text.error());
+  const auto words = words_of(*input.trigger);
+  if (!words) return failed_tick(words.error());
   Page page{input, Json{{"notes", Json::array()}, {"ticks", 0}}, {}};
   if (input.state) {
     if (!is_notebook(*input.state)) {
@@ -166,7 +167,9 @@ TickOutcome notebook(const TickInput& input) {
     page.state = *input.state;
   }
   page.state["ticks"] = page.state["ticks"].get<std::int64_t>() + 1;
-  if (auto done = page.obey(trimmed(*text)); !done) return failed_tick(done.error());
+  const std::string_view text = trimmed(words->text);
+  auto done = words->is_command ? page.obey(text) : page.remember(text);
+  if (!done) return failed_tick(done.error());
   if (page.outcome.status == TickOutcome::Status::kDone) {
     page.outcome.state = std::make_shared<const Json>(std::move(page.state));
   }

@@ -5,8 +5,13 @@
 //   list         answers the notes' texts, in order
 //   forget N     takes note N away, counted from 1
 //   count        answers how many ticks there were, this one included
+//   remind me in 10s: X
+//                sets an alarm; its tick appends "reminder: X"
 //   fail         fails once, and succeeds when it is tried again
 //   big N        writes N bytes to keys "big/0", "big/1", ... of 1 MiB each
+//
+// The text is the payload's (handlers/notebook_words.h); what comes without one, of those who wait
+// for no answer, is noted by what it is: "event: com.example.sold", "schedule: weekly-plan".
 //
 // State: {"notes": [{"text", "time"}], "ticks": 12}.
 //

@@ -41,8 +41,12 @@ OrderedJson path_parameters(const std::string& path) {
   return parameters;
 }
 
-OrderedJson request_body(Body body) {
-  if (body == Body::kManifest) {
+OrderedJson request_body(const Route& route) {
+  if (!route.input.empty()) {
+    return {{"required", true},
+            {"content", {{"application/json", {{"schema", reference(route.input)}}}}}};
+  }
+  if (route.body == Body::kManifest) {
     const OrderedJson schema = {{"schema", reference("Agent")}};
     return {{"required", true},
             {"content", {{"application/json", schema}, {"application/yaml", schema}}}};
@@ -76,7 +80,7 @@ OrderedJson operation(const ServedPath& served) {
   }
   OrderedJson out = {{"summary", route.summary}};
   if (!parameters.empty()) out["parameters"] = std::move(parameters);
-  if (route.body != Body::kNone) out["requestBody"] = request_body(route.body);
+  if (route.body != Body::kNone) out["requestBody"] = request_body(route);
   out["responses"] = responses(route);
   return out;
 }
