@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kTokenBytes = 32;
 constexpr std::string_view kScheme = "Bearer ";
 
-// By token. Outlives the server for attempts that end after it.
+// By token.
 class OpenTicks {
  public:
   void add(const std::string& token, std::shared_ptr<OpenTick> tick) {
@@ -121,7 +121,10 @@ Result<ContextAccess> ContextApi::open(const TickInput& input) {
   tick->attempt = input.attempt;
   tick->deadline = input.deadline_time;
   parts_->ticks->add(access.token, std::move(tick));
-  input.context->on_over([ticks = parts_->ticks, token = access.token] { ticks->remove(token); });
+  // Not an owner: the ticks own their contexts.
+  input.context->on_over([weak = std::weak_ptr(parts_->ticks), token = access.token] {
+    if (const auto ticks = weak.lock()) ticks->remove(token);
+  });
   return access;
 }
 
