@@ -9,12 +9,15 @@
 #include "core/json.h"
 #include "core/wire.h"
 #include "libs/net/health.h"
+#include "libs/net/http_client.h"
 #include "libs/net/http_server.h"
 #include "libs/obs/metrics.h"
 #include "runtime-pod/agent/actor.h"
 #include "runtime-pod/agent/feed.h"
 #include "runtime-pod/agent/gates.h"
 #include "runtime-pod/agent/host.h"
+#include "runtime-pod/agent/outbox.h"
+#include "runtime-pod/agent/outbox_http.h"
 #include "runtime-pod/agent/scheduler.h"
 #include "runtime-pod/alarms/timekeeper.h"
 #include "runtime-pod/alarms/wall_timer.h"
@@ -26,6 +29,7 @@
 #include "runtime-pod/http/api.h"
 #include "runtime-pod/ids.h"
 #include "runtime-pod/metrics.h"
+#include "runtime-pod/secrets.h"
 #include "runtime-pod/storage/store.h"
 
 namespace oa::runtime {
@@ -86,6 +90,17 @@ std::vector<LogRecord> records_of(const AgentHead& head, const AgentCommit& comm
   return records;
 }
 
+// `name`: "NAME/KEY". The first of them signs; a second one may be there while receivers change.
+Result<std::string> first_secret(const std::string& directory, const std::string& name) {
+  const std::size_t slash = name.find('/');
+  if (slash == std::string::npos) {
+    return make_error(Code::kInternal, "Corrupt", "a secret must be named NAME/KEY: " + name);
+  }
+  auto values = read_secret(directory, {name.substr(0, slash), name.substr(slash + 1)});
+  if (!values) return values.error();
+  return values->front();
+}
+
 // A pod's agent: of the spec file, or of a spec of defaults where there is none.
 Result<Agent> pod_agent(const Config& config) {
   Json spec = Json::object();
@@ -113,6 +128,7 @@ struct Runtime::Parts {
   Result<void> make_handlers();
   Handler& handler_of(const AgentSpec& spec);
   Outputs make_outputs();
+  Result<void> build_outbox();
   void fire(const DueRow& row, Timekeeper::Done done);
   Result<void> apply_agents();
   Result<void> apply(const Agent& agent);
@@ -143,6 +159,9 @@ struct Runtime::Parts {
   std::unique_ptr<Store> store;
   std::unique_ptr<ActorServices> actor_services;
   std::unique_ptr<Host> host;
+  std::unique_ptr<net::HttpClient> outbox_client;
+  std::unique_ptr<HttpSender> sender;
+  std::shared_ptr<Outbox> outbox;
   std::unique_ptr<Services> services;
   std::unique_ptr<Api> api;
   std::unique_ptr<net::HttpServer> health;
@@ -176,6 +195,8 @@ Runtime::Parts::~Parts() {
   if (timekeeper) timekeeper->stop();
   if (container_handler) container_handler->close();
   if (http_handler) http_handler->close();
+  if (outbox) outbox->stop();
+  outbox_client.reset();
   if (store) store->close();
   scheduler.reset();
   api.reset();
@@ -215,11 +236,57 @@ Result<void> Runtime::Parts::open_store(const Pause& pause) {
 }
 
 void Runtime::Parts::fire(const DueRow& row, Timekeeper::Done done) {
+  if (row.kind == ItemKind::kOutbox) return outbox->wake(row, done);
   host->fire(row, std::move(done));
+}
+
+Result<void> Runtime::Parts::build_outbox() {
+  auto started = net::HttpClient::start({.logger = log.named("outbox")});
+  if (!started) return started.error();
+  outbox_client = std::move(*started);
+  sender = std::make_unique<HttpSender>(*outbox_client);
+  outbox = Outbox::make(
+      {.clock = clock,
+       .scheduler = *scheduler,
+       .commits = store->commits(),
+       .sender = *sender,
+       .get_item =
+           [this](AgentKey agent, ItemKind kind, const std::string& key) {
+             return store->reader().get_item(agent, kind, key);
+           },
+       .list_rows =
+           [this](AgentKey agent, const std::string& after, int limit) {
+             return store->reader().list_items(agent, ItemKind::kOutbox, "", after, limit,
+                                               Values::kInclude);
+           },
+       .deliver =
+           [this](const AgentId& to, Trigger message, std::function<void(Result<void>)> done) {
+             const std::size_t bytes = message.envelope.payload.data.size();
+             host->dispatch({.agent = to, .trigger = std::move(message), .bytes = bytes},
+                            std::move(done));
+           },
+       .give_event =
+           [this](AgentKey agent, Trigger trigger, AgentCommit commit, OnCommit done) {
+             host->tell(agent, std::move(trigger), std::move(commit.items),
+                        [done = std::move(done)](Result<void> taken) {
+                          done(taken ? Result<Committed>(Committed{}) : taken.error());
+                        });
+           },
+       .secret = [this](const std::string& name) { return first_secret(config.secrets_dir, name); },
+       .jitter = [this] { return ids.unit(); },
+       .log = log.named("outbox"),
+       .epoch = store->epoch()});
+  return {};
 }
 
 Outputs Runtime::Parts::make_outputs() {
   Outputs outputs;
+  outputs.outbox = [this](AgentKey agent, const AgentId&, const std::string& key,
+                          const OutboxRow& row) { outbox->added(agent, key, row); };
+  outputs.watch = [this](AgentKey agent, const std::string& key, const std::string& effect,
+                         std::function<void(const EffectOutcome&)> watcher) {
+    outbox->watch(agent, key, effect, std::move(watcher));
+  };
   outputs.emit = [this](AgentKey agent, std::int64_t after, std::string_view event, Json data) {
     if (!watchers.any(agent)) return;
     watchers.publish(agent, {{after, 0}, std::string(event), dump(data), true});
@@ -280,13 +347,14 @@ Result<void> Runtime::Parts::build() {
   host = std::make_unique<Host>(
       HostOptions{.max_awake_bytes = static_cast<std::int64_t>(config.awake_bytes)},
       *actor_services, gate, store->reader());
+  if (auto done = build_outbox(); !done) return done;
   const auto live = [this]() -> Result<void> {
     if (!storage_closed) return {};
     return gate.check();
   };
   services = std::unique_ptr<Services>(
       new Services{clock, *host, store->reader(), *scheduler, gate, ids, metrics, watchers, handler,
-                   live, [this] { return gate.check(); }, config.run_timeout, store->epoch()});
+                   live, [this] { return gate.check(); }, config.run_timeout, store->epoch(), config.secrets_dir});
   ApiOptions options{.mode = config.mode, .allowed_hosts = config.allowed_hosts};
   if (config.mode == Mode::kPod) options.agent = config.agent;
   api = std::make_unique<Api>(std::move(options), *services);
@@ -352,6 +420,7 @@ void Runtime::Parts::drain() {
   gate.close(InputGate::Reason::kDraining, why);
   log.info("draining", {{"timeoutMs", drain_timeout.count() / 1000}});
   timekeeper->stop();
+  outbox->stop();
   const bool all =
       server->drain(std::chrono::duration_cast<std::chrono::milliseconds>(drain_timeout));
   if (!all) log.warn("requests were cut off at the end of the drain timeout");

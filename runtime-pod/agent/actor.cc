@@ -74,8 +74,8 @@ void Actor::account_memory() {
 
 bool Actor::retire() {
   const std::lock_guard lock(mutex_);
-  if (!is_idle(turn_) || arriving_ > 0 || side_commits_ > 0 || !parked_.empty() ||
-      !effects_.empty() || is_running_effects_) {
+  if (!is_idle(turn_) || arriving_ > 0 || side_commits_ > 0 || !effects_.empty() ||
+      is_running_effects_) {
     return false;
   }
   retired_ = true;
@@ -91,20 +91,11 @@ void Actor::update(const AgentRow& row, const AgentSpec& spec) {
 void Actor::discard(const Error& why) {
   handle(Closed{why});
   handle(Discarded{why});
-  std::vector<Answered> callers;
-  {
-    const std::lock_guard lock(mutex_);
-    for (auto& [envelope, waiting] : parked_) {
-      for (Answered& one : waiting) callers.push_back(std::move(one));
-    }
-    parked_.clear();
-  }
-  for (const Answered& one : callers) one(why);
 }
 
 ActorStatus Actor::status() const {
   const std::lock_guard lock(mutex_);
-  return {head_, turn_.waiting, turn_.running || !turn_.committing.empty(), !parked_.empty()};
+  return {head_, turn_.waiting, turn_.running || !turn_.committing.empty()};
 }
 
 AgentRow Actor::row() const {
@@ -334,6 +325,7 @@ void Actor::commit_done(Ticket ticket, const std::shared_ptr<const AgentCommit>&
     work.report.version = head_.version;
     if (!work.replay) work.report.storage_bytes = head_.bytes;
     work.report.replaced = result->replaced;
+    work.is_over = true;
     account_memory();
     effects_.push_back([this, commit, head = head_, sockets = std::move(work.writes.sockets),
                         outgoing = std::move(work.outgoing),
@@ -414,9 +406,9 @@ Actor::Effect Actor::effect_of(Answer action) {
       self->resume(key, std::move(next));
     };
   }
-  const bool again = action.error && action.error->reason == "Draining";
-  return [work = std::move(work), error = std::move(action.error), again] {
-    if (work->fired) work->fired(again);
+  if (work->fired) --fired_;
+  return [work = std::move(work), error = std::move(action.error)] {
+    if (work->fired) work->fired(!work->is_over);
     for (const Answered& answered : work->callers) {
       if (error) {
         answered(*error);
@@ -429,19 +421,22 @@ Actor::Effect Actor::effect_of(Answer action) {
 
 Actor::Effect Actor::effect_of(Park action) {
   auto found = works_.find(action.ticket);
-  Work work = std::move(found->second);
+  auto work = std::make_shared<Work>(std::move(found->second));
   works_.erase(found);
   services_.metrics.inbox_depth.add(-1);
-  const std::string& envelope = work.trigger->envelope.id;
-  by_envelope_.erase(envelope);
-  if (work.replay) by_replay_.erase(work.replay->key);
-  parked_[envelope] = std::move(work.callers);
-  if (!work.decided) return [] {};
-  InboxRow row;
-  row.trigger = *work.trigger;
-  if (work.job) row.job = work.job->id;
-  return [self = shared_from_this(), key = work.source.key, row = std::move(row)]() mutable {
-    self->resume(key, std::move(row));
+  by_envelope_.erase(work->trigger->envelope.id);
+  if (work->replay) by_replay_.erase(work->replay->key);
+  if (work->fired) --fired_;
+  return [self = shared_from_this(), work = std::move(work)] {
+    if (work->fired) work->fired(false);
+    TickReport report{.envelope_id = work->trigger->envelope.id};
+    report.is_waiting = true;
+    for (const Answered& answered : work->callers) answered(report);
+    if (!work->decided) return;
+    InboxRow row;
+    row.trigger = *work->trigger;
+    if (work->job) row.job = work->job->id;
+    self->resume(work->source.key, std::move(row));
   };
 }
 

@@ -55,8 +55,10 @@ class Watchers;
 struct Outputs {
   // A row of the outbox is on disk.
   std::function<void(AgentKey, const AgentId&, const std::string& key, const OutboxRow&)> outbox;
-  // The final state of a row of the outbox, once that is on disk.
-  std::function<void(AgentKey, const std::string& key, std::function<void(EffectOutcome)>)> watch;
+  // The final state of a row of the outbox, and of its effect, once that is on disk.
+  std::function<void(AgentKey, const std::string& key, const std::string& effect,
+                     std::function<void(const EffectOutcome&)>)>
+      watch;
   std::function<void(AgentKey, std::vector<SocketAction>)> sockets;
   // An event for those who watch the agent. `after`: the newest record of the log before it.
   std::function<void(AgentKey, std::int64_t after, std::string_view event, Json data)> emit;
@@ -106,6 +108,7 @@ struct Deposit {
   std::optional<JobRow> job;     // which it is the payload of
   std::vector<ItemWrite> items;  // that go with it
   bool is_ordered = false;       // its seq must be above the sender's last
+  bool is_internal = false;      // the runtime's own: taken even when the agent is suspended
   bool is_again = false;         // it was taken before and is over: no repeat, but another try
   std::optional<InputGate::Permit> permit;
   std::function<void(Result<void>)> taken;  // on disk, or refused
@@ -115,7 +118,6 @@ struct ActorStatus {
   AgentHead head;
   std::size_t waiting = 0;
   bool running = false;
-  bool parked = false;  // something waits for people
 };
 
 class Actor : public std::enable_shared_from_this<Actor> {
@@ -185,7 +187,7 @@ class Actor : public std::enable_shared_from_this<Actor> {
   struct Work {
     QueueItem::Kind kind = QueueItem::Kind::kTick;
     Source source;
-    std::shared_ptr<const Trigger> trigger;  // null: still on disk
+    std::shared_ptr<const Trigger> trigger;  // of alarms and schedules: with what has been read
     std::vector<ItemWrite> items;            // of kWrite
     std::optional<ReplayKey> replay;
     std::optional<JobRow> job;
@@ -208,6 +210,7 @@ class Actor : public std::enable_shared_from_this<Actor> {
     std::shared_ptr<const Json> new_state;
     TickReport report;
     bool decided = false;         // the decision came before it was parked
+    bool is_over = false;         // what its row says about it is no more
     bool answers_replay = false;  // `report` was read from disk
     std::vector<std::pair<std::string, OutboxRow>> outgoing;  // of the commit
     std::string next_inbox;                                   // of a job that goes on: its next row
@@ -277,6 +280,7 @@ class Actor : public std::enable_shared_from_this<Actor> {
   void add_journal_end(Work& work, bool failed, AgentCommit& commit, Time now);
   void add_dead_letter(const Work& work, const QueueItem& item, AgentCommit& commit, Time now);
   void give_row(Work& work, std::vector<ItemWrite>& items, const std::string& approval);
+  static ItemWrite end_of_source(const Work& work, bool ran);
 
   // For Attempt. `done` once every commit before this run's own is on disk; an error if the run is
   // over by then.
@@ -307,11 +311,11 @@ class Actor : public std::enable_shared_from_this<Actor> {
   bool retired_ = false;
   Ticket last_ticket_ = 0;
   std::map<Ticket, Work> works_;
-  std::unordered_map<std::string, Ticket> by_envelope_;            // of works with a row
-  std::map<std::string, Ticket> by_replay_;                        // of works that are not over
-  std::unordered_map<std::string, std::vector<Answered>> parked_;  // callers, by envelope
-  std::size_t arriving_ = 0;      // deposits that are being committed
-  std::size_t side_commits_ = 0;  // commits without a version under way
+  std::unordered_map<std::string, Ticket> by_envelope_;  // of works with a row
+  std::map<std::string, Ticket> by_replay_;              // of works that are not over
+  std::size_t fired_ = 0;                                // works that the timekeeper waits for
+  std::size_t arriving_ = 0;                             // deposits that are being committed
+  std::size_t side_commits_ = 0;                         // commits without a version under way
   struct Settling {
     Ticket ticket;
     Run run;

@@ -82,6 +82,19 @@ AgentCommit Actor::make_commit(Work& work, const QueueItem& item) {
   return commit;
 }
 
+// What becomes of the row of an alarm or a schedule, unless it was written since it was read.
+ItemWrite Actor::end_of_source(const Work& work, bool ran) {
+  const Source& source = work.source;
+  ItemWrite end = removal(ItemKind::kAlarm, source.key);
+  if (source.kind == Source::Kind::kSchedule) {
+    ScheduleRow row = work.schedule;
+    if (ran) ++row.ran;
+    end = schedule_item(source.key, row);
+  }
+  end.condition = {.versions = {{source.number}}, .or_skip = true};
+  return end;
+}
+
 void Actor::add_success(Work& work, AgentCommit& commit, Time now) {
   const Source& source = work.source;
   switch (source.kind) {
@@ -99,22 +112,14 @@ void Actor::add_success(Work& work, AgentCommit& commit, Time now) {
                               .number = 0,
                               .due = expiry(now)});
       break;
-    case Source::Kind::kAlarm: {
+    case Source::Kind::kAlarm:
       // Its own handler may have set it anew, and so may somebody else meanwhile.
       if (writes_row(commit.items, ItemKind::kAlarm, source.key)) break;
-      ItemWrite gone = removal(ItemKind::kAlarm, source.key);
-      gone.condition = {.versions = {{source.number}}, .or_skip = true};
-      commit.items.push_back(std::move(gone));
+      commit.items.push_back(end_of_source(work, true));
       break;
-    }
-    case Source::Kind::kSchedule: {
-      ScheduleRow row = work.schedule;
-      ++row.ran;
-      ItemWrite next = schedule_item(source.key, row);
-      next.condition = {.versions = {{source.number}}, .or_skip = true};
-      commit.items.push_back(std::move(next));
+    case Source::Kind::kSchedule:
+      commit.items.push_back(end_of_source(work, true));
       break;
-    }
   }
   add_journal_end(work, false, commit, now);
   add_job(work, std::nullopt, commit, now);
@@ -142,14 +147,8 @@ void Actor::add_failure(Work& work, const QueueItem& item, AgentCommit& commit, 
                               .number = 0,
                               .due = expiry(now)});
     }
-  } else if (source.kind == Source::Kind::kAlarm) {
-    ItemWrite gone = removal(ItemKind::kAlarm, source.key);
-    gone.condition = {.versions = {{source.number}}, .or_skip = true};
-    commit.items.push_back(std::move(gone));
-  } else if (source.kind == Source::Kind::kSchedule) {
-    ItemWrite next = schedule_item(source.key, work.schedule);
-    next.condition = {.versions = {{source.number}}, .or_skip = true};
-    commit.items.push_back(std::move(next));
+  } else if (source.kind != Source::Kind::kNone) {
+    commit.items.push_back(end_of_source(work, false));
   }
   add_journal_end(work, true, commit, now);
   add_job(work, error, commit, now);

@@ -21,6 +21,9 @@ Error overflow(std::int64_t capacity) {
                         std::to_string(capacity) + ", envelopes");
 }
 
+// So that one agent does not take all of what may be on its way at a time.
+constexpr std::size_t kMaxFired = 1000;
+
 bool may_be_refused(const std::vector<ItemWrite>& items) {
   for (const ItemWrite& item : items) {
     const ItemCondition& condition = item.condition;
@@ -32,12 +35,21 @@ bool may_be_refused(const std::vector<ItemWrite>& items) {
   return false;
 }
 
+// What waits for a decision is not due by itself.
 ItemWrite inbox_item(const std::string& key, const InboxRow& row, Time due) {
-  return {.kind = ItemKind::kInbox,
-          .key = key,
-          .value = encode(row),
-          .number = 0,
-          .due = Due{Due::Class::kWork, due}};
+  ItemWrite item{.kind = ItemKind::kInbox, .key = key, .value = encode(row), .number = 0};
+  if (row.approval.empty()) item.due = Due{Due::Class::kWork, due};
+  return item;
+}
+
+// Of a row that could not be read: so its failure can be told.
+Trigger unread_trigger(const DueRow& row) {
+  Trigger trigger;
+  trigger.type = TriggerType::kAlarm;
+  trigger.envelope.id = (row.kind == ItemKind::kAlarm ? "alarm/" : "schedule/") + row.key;
+  trigger.envelope.source = row.kind == ItemKind::kAlarm ? "alarm" : "schedule";
+  trigger.envelope.time = row.at;
+  return trigger;
 }
 
 }  // namespace
@@ -129,10 +141,10 @@ Result<void> Actor::make_place() {
 bool Actor::deposit(Deposit& deposit) {
   std::unique_lock lock(mutex_);
   if (retired_) return false;
-  std::optional<Error> why = refusal();
+  std::optional<Error> why = deposit.is_internal ? turn_.closed : refusal();
   const Result<void> place = why ? Result<void>() : make_place();
-  const bool rejects =
-      deposit.is_again || spec_->config.inbox.overflow == InboxOverflow::kRejectNew;
+  const bool rejects = !deposit.is_internal && (deposit.is_again || spec_->config.inbox.overflow ==
+                                                                        InboxOverflow::kRejectNew);
   if (!place && rejects) why = place.error();
   if (why) {
     lock.unlock();
@@ -228,11 +240,12 @@ void Actor::deposited(const std::shared_ptr<Deposit>& deposit, const std::string
 bool Actor::fire(const DueRow& row, const std::function<void(bool again)>& done) {
   std::unique_lock lock(mutex_);
   if (retired_) return false;
-  if (refusal()) {
+  if (refusal() || fired_ >= kMaxFired) {
     lock.unlock();
     done(true);
     return true;
   }
+  ++fired_;
   services_.metrics.alarms_fired.add(1);
   Work work;
   work.source = {row.kind == ItemKind::kAlarm ? Source::Kind::kAlarm : Source::Kind::kSchedule,
@@ -242,6 +255,7 @@ bool Actor::fire(const DueRow& row, const std::function<void(bool again)>& done)
   work.must_load = true;
   QueueItem item{.is_durable = true};
   item.ticket = add_work(std::move(work));
+  works_.at(item.ticket).trigger = std::make_shared<const Trigger>(unread_trigger(row));
   advance(Arrived{std::move(item)});
   run_effects(lock);
   return true;
@@ -288,10 +302,6 @@ bool Actor::resume(const std::string& key, InboxRow row) {
   work.report.envelope_id = envelope;
   work.accepted = row.trigger.envelope.time;
   if (!row.job.empty()) work.job = JobRow{.id = row.job};
-  if (auto parked = parked_.find(envelope); parked != parked_.end()) {
-    work.callers = std::move(parked->second);
-    parked_.erase(parked);
-  }
   QueueItem item{.lane = lane_of(row.trigger), .is_durable = true, .attempt = row.attempt};
   work.trigger = std::make_shared<const Trigger>(std::move(row.trigger));
   item.ticket = add_work(std::move(work));
@@ -364,8 +374,13 @@ void Actor::abandon(Ticket ticket) {
 // The envelope's row, and what became of it so far, join `items`.
 void Actor::give_row(Work& work, std::vector<ItemWrite>& items, const std::string& approval) {
   const bool is_new = work.source.kind == Source::Kind::kNone;
-  if (!is_new && (work.source.kind != Source::Kind::kInbox || approval.empty())) return;
-  if (is_new) work.source = {Source::Kind::kInbox, ordinal_key(++last_ordinal_)};
+  if (!is_new && approval.empty()) return;
+  if (work.source.kind == Source::Kind::kAlarm || work.source.kind == Source::Kind::kSchedule) {
+    items.push_back(end_of_source(work, true));
+  }
+  if (work.source.kind != Source::Kind::kInbox) {
+    work.source = {Source::Kind::kInbox, ordinal_key(++last_ordinal_)};
+  }
   const Time now = services_.clock.now();
   InboxRow row{.trigger = *work.trigger, .approval = approval};
   if (work.job) row.job = work.job->id;
@@ -438,23 +453,28 @@ void Actor::journal(Ticket ticket, Run run, std::vector<ItemWrite> items,
            }
            work.has_journal = true;
            commit.items = std::move(items);
+           const Source before = work.source;
            self->give_row(work, commit.items, approval);
            self->by_envelope_[work.trigger->envelope.id] = ticket;
+           give_ordinals(commit.items, self->last_ordinal_);
            commit.tick = self->turn_.running->item.tick;
            commit.ordinal = self->last_ordinal_;
            commit.max_storage_bytes = self->spec_->config.max_storage_bytes;
            ++self->side_commits_;
-           self->effects_.push_back([self, done, commit = std::move(commit)]() mutable {
-             self->services_.commits.submit(
-                 std::move(commit), [self, done](Result<Committed> result) {
-                   {
-                     const std::lock_guard inner(self->mutex_);
-                     --self->side_commits_;
-                     if (result) self->head_ = result->head;
-                   }
-                   done(result ? Result<void>() : Result<void>(result.error()));
-                 });
-           });
+           self->effects_.push_back(
+               [self, ticket, before, done, commit = std::move(commit)]() mutable {
+                 self->services_.commits.submit(
+                     std::move(commit), [self, ticket, before, done](Result<Committed> result) {
+                       {
+                         const std::lock_guard inner(self->mutex_);
+                         --self->side_commits_;
+                         if (result) self->head_ = result->head;
+                         const auto found = self->works_.find(ticket);
+                         if (!result && found != self->works_.end()) found->second.source = before;
+                       }
+                       done(result ? Result<void>() : Result<void>(result.error()));
+                     });
+               });
            self->run_effects(lock);
          });
 }

@@ -50,14 +50,18 @@ std::optional<Handled> Actor::take_loaded(Ticket ticket, Run run, Result<Loaded>
   event.gone = true;
   if (loaded->is_gone) {
     event.error = row_is_gone();
+    work.is_over = true;
     return event;
   }
   if (loaded->skips) {
     ItemWrite next = schedule_item(work.source.key, *loaded->schedule);
     next.condition = {.versions = {{loaded->number}}, .or_skip = true};
-    effects_.push_back([self = shared_from_this(), next = std::move(next)]() mutable {
-      self->append({std::move(next)}, [](const Result<Committed>&) {});
+    effects_.push_back([self = shared_from_this(), next = std::move(next),
+                        fired = std::exchange(work.fired, nullptr)]() mutable {
+      self->append({std::move(next)},
+                   [fired](const Result<Committed>& moved) { fired(!moved.ok()); });
     });
+    --fired_;
     event.error = row_is_gone();
     return event;
   }
@@ -87,7 +91,8 @@ std::optional<Handled> Actor::take_loaded(Ticket ticket, Run run, Result<Loaded>
 Result<Actor::Loaded> Actor::load(const LoadRequest& request) const {
   Loaded loaded;
   loaded.trigger = request.trigger;
-  if (!loaded.trigger) {
+  if (request.source.kind == Source::Kind::kAlarm ||
+      request.source.kind == Source::Kind::kSchedule) {
     if (auto done = load_source(request.source, loaded); !done) return done.error();
     if (loaded.is_gone || loaded.skips) return loaded;
   }
@@ -126,6 +131,7 @@ Result<void> Actor::load_source(const Source& source, Loaded& loaded) const {
   if (is_alarm) {
     auto row = decode_alarm((*item)->value);
     if (!row) return row.error();
+    row->name = source.key;
     loaded.trigger = std::make_shared<const Trigger>(alarm_trigger(*row, loaded.number, now));
     return {};
   }

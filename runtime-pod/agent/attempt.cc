@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "core/text.h"
-#include "libs/net/url.h"
 
 namespace oa::runtime {
 namespace {
@@ -227,8 +226,7 @@ void Attempt::put_step(StepKey step, std::string value, Done<void> done) {
 }
 
 void Attempt::perform(EffectRequest effect, Done<EffectOutcome> done) {
-  if (auto good = check_name("effect", effect.key); !good) return done(good.error());
-  if (auto url = net::parse_url(effect.url); !url) return done(url.error());
+  if (auto good = check_effect(effect); !good) return done(good.error());
   settled([self = shared_from_this(), effect = std::move(effect),
            done = std::move(done)](Result<void> ready) {
     if (!ready) return done(ready.error());
@@ -238,7 +236,7 @@ void Attempt::perform(EffectRequest effect, Done<EffectOutcome> done) {
     auto row = decode_effect((*item)->value);
     if (!row) return done(row.error());
     if (row->outbox.empty()) return done(std::move(row->outcome));
-    self->wait_for_effect(row->outbox, done);
+    self->wait_for_effect(row->outbox, effect.key, done);
   });
 }
 
@@ -262,15 +260,16 @@ void Attempt::begin_effect(EffectRequest effect, Done<EffectOutcome> done) {
   journal({std::move(entry), std::move(state)}, {},
           [self = shared_from_this(), key, row, done = std::move(done)](Result<void> stored) {
             if (!stored) return done(stored.error());
-            self->wait_for_effect(key, done);
             self->services_.outputs.outbox(self->agent_, self->id_, key, row);
+            self->wait_for_effect(key, row.id, done);
           });
 }
 
-void Attempt::wait_for_effect(const std::string& outbox, Done<EffectOutcome> done) {
-  services_.outputs.watch(agent_, outbox, [done = std::move(done)](EffectOutcome outcome) {
-    done(std::move(outcome));
-  });
+void Attempt::wait_for_effect(const std::string& outbox, const std::string& effect,
+                              Done<EffectOutcome> done) {
+  services_.outputs.watch(
+      agent_, outbox, effect,
+      [done = std::move(done)](const EffectOutcome& outcome) { done(outcome); });
 }
 
 Result<ApprovalState> Attempt::approval_of(const std::string& id) {
@@ -293,12 +292,19 @@ void Attempt::ask(ApprovalRequest request, Done<ApprovalState> done) {
     if (!known) return done(known.error());
     if (!*known) return self->begin_approval(request, done);
     auto state = self->approval_of((*known)->value);
-    if (state && state->decision == Decision::kPending) {
-      const std::lock_guard lock(self->mutex_);
-      self->parks_ = true;
-    }
-    done(std::move(state));
+    if (!state || state->decision != Decision::kPending) return done(std::move(state));
+    // It may have waited for another one since, whose decision came.
+    self->journal({}, state->id, [self, state = *state, done](Result<void> stored) {
+      if (!stored) return done(stored.error());
+      self->park();
+      done(state);
+    });
   });
+}
+
+void Attempt::park() {
+  const std::lock_guard lock(mutex_);
+  parks_ = true;
 }
 
 void Attempt::begin_approval(ApprovalRequest request, Done<ApprovalState> done) {
@@ -319,20 +325,16 @@ void Attempt::begin_approval(ApprovalRequest request, Done<ApprovalState> done) 
   ItemWrite step{.kind = ItemKind::kStep,
                  .key = step_key(facts_.envelope_id, kApprovalStep + row.name, 0),
                  .value = encode(StepRow{{}, facts_.revision, row.id})};
-  {
-    const std::lock_guard lock(mutex_);
-    parks_ = true;
-  }
   journal({std::move(approval), std::move(step)}, row.id,
-          [id = row.id, done = std::move(done)](Result<void> stored) {
+          [self = shared_from_this(), id = row.id, done = std::move(done)](Result<void> stored) {
             if (!stored) return done(stored.error());
+            self->park();
             done(ApprovalState{id, Decision::kPending, {}});
           });
 }
 
 void Attempt::compensate(EffectRequest undo, Done<void> done) {
-  if (auto good = check_name("effect", undo.key); !good) return done(good.error());
-  if (auto url = net::parse_url(undo.url); !url) return done(url.error());
+  if (auto good = check_effect(undo); !good) return done(good.error());
   spend({.steps = 1});
   journal({{.kind = ItemKind::kCompensation, .value = encode(undo), .number = kNextOrdinal}}, {},
           std::move(done));

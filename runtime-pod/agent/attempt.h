@@ -78,9 +78,11 @@ class Attempt : public TickContext, public std::enable_shared_from_this<Attempt>
   Result<std::optional<StepRow>> read_step(const StepKey& step);
   Result<std::optional<KvValue>> read_kv(const std::string& key);
   void begin_effect(EffectRequest effect, Done<EffectOutcome> done);
-  void wait_for_effect(const std::string& outbox, Done<EffectOutcome> done);
+  void wait_for_effect(const std::string& outbox, const std::string& effect,
+                       Done<EffectOutcome> done);
   Result<ApprovalState> approval_of(const std::string& id);
   void begin_approval(ApprovalRequest request, Done<ApprovalState> done);
+  void park();
   void fail(Error error);
   void note(Json event);
 

@@ -103,6 +103,16 @@ Result<std::shared_ptr<Actor>> Host::load(const AgentId& id) {
   return actor;
 }
 
+Result<bool> Host::waits_for_decision(AgentKey agent, const std::string& approval) {
+  if (approval.empty()) return false;
+  auto item = reader_.get_item(agent, ItemKind::kApproval, approval);
+  if (!item) return item.error();
+  if (!*item) return false;
+  auto row = decode_approval((*item)->value);
+  if (!row) return row.error();
+  return row->decision == Decision::kPending;
+}
+
 // What was taken before the agent went to sleep.
 Result<void> Host::load_inbox(Actor& actor) {
   std::string after;
@@ -113,7 +123,9 @@ Result<void> Host::load_inbox(Actor& actor) {
     for (Item& item : page->items) {
       auto row = decode_inbox(item.value);
       if (!row) return corrupt(actor.id(), row.error());
-      if (row->approval.empty()) actor.resume(item.key, std::move(*row));
+      auto waits = waits_for_decision(actor.key(), row->approval);
+      if (!waits) return waits.error();
+      if (!*waits) actor.resume(item.key, std::move(*row));
     }
     if (!page->next) return {};
     after = *page->next;
@@ -228,11 +240,23 @@ void Host::dispatch(Dispatch dispatch, std::function<void(Result<void>)> taken) 
   deposit(one, dispatch.agent);
 }
 
-void Host::deposit(const std::shared_ptr<Deposit>& deposit, const AgentId& id) {
-  find(id, [this, deposit, id](Result<std::shared_ptr<Actor>> found) {
+// By id or by key.
+template <typename Agent>
+void Host::deposit(const std::shared_ptr<Deposit>& deposit, const Agent& agent) {
+  find(agent, [this, deposit, agent](Result<std::shared_ptr<Actor>> found) {
     if (!found) return deposit->taken(found.error());
-    if (!(*found)->deposit(*deposit)) this->deposit(deposit, id);
+    if (!(*found)->deposit(*deposit)) this->deposit(deposit, agent);
   });
+}
+
+void Host::tell(AgentKey agent, Trigger trigger, std::vector<ItemWrite> items,
+                std::function<void(Result<void>)> taken) {
+  auto one = std::make_shared<Deposit>();
+  one->trigger = std::move(trigger);
+  one->items = std::move(items);
+  one->is_internal = true;
+  one->taken = std::move(taken);
+  deposit(one, agent);
 }
 
 void Host::append(const AgentId& id, std::vector<ItemWrite> items,

@@ -87,6 +87,9 @@ class Host {
   // A row of kInbox whose time has come before the agent's next load: of a decision.
   void resume(const AgentId& id, const std::string& key, const InboxRow& row,
               std::function<void(Result<void>)> done);
+  // The runtime's own envelope, with what else is committed with it; not bounded by the gate.
+  void tell(AgentKey agent, Trigger trigger, std::vector<ItemWrite> items,
+            std::function<void(Result<void>)> taken);
   // A row of an agent is due: its alarm or schedule runs, or its inbox is looked at.
   void fire(const DueRow& row, std::function<void(bool again)> done);
 
@@ -106,6 +109,7 @@ class Host {
   std::shared_ptr<Actor> awake(AgentKey key);
   Result<std::shared_ptr<Actor>> load(const AgentId& id);
   Result<void> load_inbox(Actor& actor);
+  Result<bool> waits_for_decision(AgentKey agent, const std::string& approval);
   void keep(const std::shared_ptr<Actor>& actor);
   void let_go(const AgentId& id);
   void make_room();
@@ -113,7 +117,8 @@ class Host {
   void finish(const AgentId& id);
   void submit(const std::shared_ptr<Submission>& submission,
               const std::shared_ptr<const Delivery>& delivery);
-  void deposit(const std::shared_ptr<Deposit>& deposit, const AgentId& id);
+  template <typename Agent>
+  void deposit(const std::shared_ptr<Deposit>& deposit, const Agent& agent);
   Result<std::vector<ItemWrite>> schedule_rows(const Agent& agent, AgentKey existing);
   void put_alone(const Agent& agent, PutMode mode, std::string uid,
                  const std::function<void(Result<PutResult>)>& done);

@@ -57,6 +57,7 @@ struct TickReport {
   Reply reply;
   std::int64_t version = 0;  // of the commit
   bool replaced = false;     // by the first item that it wrote
+  bool is_waiting = false;   // for somebody: nothing of the above but the envelope's id is known
 };
 
 // kEnvelope. What became of an envelope; kept until it expires.
@@ -126,7 +127,7 @@ Result<EffectRow> decode_effect(std::string_view text);
 
 // kAlarm. `number` of its item is the generation, its due time the time.
 struct AlarmRow {
-  std::string name;
+  std::string name;  // empty: that of its key
   Time at;
   Json payload;  // null: none
   std::string traceparent;

@@ -65,7 +65,7 @@ class Step {
     if (!is_running(event.ticket, event.run)) return;
     QueueItem item = take_running();
     if (event.gone) return answer(item.ticket, std::move(event.error));
-    if (event.parks) return actions_.push_back(Park{item.ticket});
+    if (event.parks) return act(Park{item.ticket});
     if (event.error && event.retry) return retry(std::move(item), *event.error, event.jitter);
     if (event.error) return fail(std::move(item), std::move(*event.error));
     commit(std::move(item));
@@ -79,7 +79,7 @@ class Step {
       // It named a version that was never committed; a store that takes it has lost its order.
       if (!event.error) std::abort();
       --state_.doomed;
-      actions_.push_back(Undo{item.ticket});
+      act(Undo{item.ticket});
       state_.undone.push_back(std::move(item));
     } else if (event.error) {
       state_.doomed = state_.committing.size();
@@ -177,12 +177,12 @@ class Step {
     return !state_.committing.empty() && state_.committing.back().is_barrier;
   }
 
-  void answer(Ticket ticket, std::optional<Error> error) {
-    actions_.push_back(Answer{ticket, std::move(error)});
+  template <typename One>
+  void act(One one) {
+    actions_.emplace_back(std::in_place_type<One>, std::move(one));
   }
-  void give_up() {
-    actions_.push_back(GiveUp{state_.running->item.ticket, state_.running->item.start});
-  }
+  void answer(Ticket ticket, std::optional<Error> error) { act(Answer{ticket, std::move(error)}); }
+  void give_up() { act(GiveUp{state_.running->item.ticket, state_.running->item.start}); }
 
   void give_turn(const std::string& name, Lane& lane) {
     if (lane.is_in_turn || lane.is_blocked) return;
@@ -224,18 +224,18 @@ class Step {
     if (item.kind == QueueItem::Kind::kWrite || item.verdict) return commit(std::move(item));
     const Monotonic deadline = std::min(item.deadline, now_ + limits_.max_tick_duration);
     wake_by(deadline);
-    actions_.push_back(RunHandler{item, item.start, deadline});
+    act(RunHandler{item, item.start, deadline});
     state_.running = Running{std::move(item), deadline, now_ + limits_.max_tick_duration};
   }
 
   void commit(QueueItem item) {
-    actions_.push_back(Commit{item});
+    act(Commit{item});
     state_.committing.push_back(std::move(item));
   }
 
   // For good: the verdict is committed, in its turn.
   void fail(QueueItem item, Error error) {
-    actions_.push_back(AttemptFailed{item, error, false});
+    act(AttemptFailed{item, error, false});
     item.verdict = std::move(error);
     commit(std::move(item));
   }
@@ -247,7 +247,7 @@ class Step {
                                        : now_ + pause < item.deadline;
     item.last_error = error;
     if (!again) return fail(std::move(item), item.is_durable ? error : caller_timeout(item));
-    actions_.push_back(AttemptFailed{item, error, true});
+    act(AttemptFailed{item, error, true});
     ++item.attempt;
     delay(std::move(item), pause);
   }
@@ -267,13 +267,13 @@ class Step {
     }
     if (store_is_full(error)) {
       if (!item.is_durable) return answer(item.ticket, item.verdict ? item.verdict : error);
-      actions_.push_back(AttemptFailed{item, error, true});
-      actions_.push_back(Undo{item.ticket});
+      act(AttemptFailed{item, error, true});
+      act(Undo{item.ticket});
       return delay(std::move(item), backoff(item.attempt, jitter, limits_));
     }
     if (item.verdict) return answer(item.ticket, std::move(item.verdict));
-    actions_.push_back(AttemptFailed{item, error, false});
-    actions_.push_back(Undo{item.ticket});
+    act(AttemptFailed{item, error, false});
+    act(Undo{item.ticket});
     item.verdict = std::move(error);
     state_.undone.push_back(std::move(item));
   }
@@ -283,7 +283,7 @@ class Step {
     if (!state_.running) return;
     give_up();
     QueueItem item = take_running();
-    actions_.push_back(Undo{item.ticket});
+    act(Undo{item.ticket});
     state_.undone.push_back(std::move(item));
   }
 

@@ -81,9 +81,13 @@ TEST(Tick, refuses_what_cannot_be_sent_or_set) {
   TickWrites nowhere;
   nowhere.sends = {{"No Agent", 1}};
   EXPECT_FALSE(make_write_set(nullptr, nowhere, kSource, "e"));
-  TickWrites unnamed;
-  unnamed.alarms = {AlarmSet{"", kSource.now}};
-  EXPECT_FALSE(make_write_set(nullptr, unnamed, kSource, "e"));
+  TickWrites misnamed;
+  misnamed.alarms = {AlarmSet{"a\nb", kSource.now}};
+  EXPECT_FALSE(make_write_set(nullptr, misnamed, kSource, "e"));
+  TickWrites secret;
+  secret.effects = {
+      {.key = "k", .url = "https://pay.example/", .headers = {{"Authorization", "Bearer x"}}}};
+  EXPECT_FALSE(make_write_set(nullptr, secret, kSource, "e"));
   TickWrites keyless;
   keyless.effects = {{.key = "", .url = "https://pay.example/"}};
   EXPECT_FALSE(make_write_set(nullptr, keyless, kSource, "e"));
