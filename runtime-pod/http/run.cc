@@ -41,7 +41,8 @@ net::Response accepted_response(const Call& call, const std::string& envelope,
                                 const Preferences& preferences) {
   net::Response response = net::json_response(202, OrderedJson{{"envelopeId", envelope}}.dump());
   response.headers.add("Location", agent_link(call, {"envelopes", envelope}));
-  response.headers.add("Preference-Applied", preferences.applied());
+  const std::string applied = preferences.applied();
+  if (!applied.empty()) response.headers.add("Preference-Applied", applied);
   response.headers.add(std::string(wire::kHeaderEnvelopeId), envelope);
   return response;
 }

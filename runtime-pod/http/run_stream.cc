@@ -76,6 +76,9 @@ void RunStream::done(const Result<RunOutcome>& outcome) {
   if (!outcome) {
     if (!stream_) return format_.refuse(outcome.error());
     send("error", format_.error(outcome.error()));
+  } else if (!outcome->report) {
+    open();
+    send("done", OrderedJson{{"envelopeId", outcome->envelope_id}, {"status", "Waiting"}}.dump());
   } else {
     const TickReport& report = *outcome->report;
     open();

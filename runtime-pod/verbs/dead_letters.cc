@@ -4,6 +4,7 @@
 
 #include "core/text.h"
 #include "libs/crypto/encoding.h"
+#include "runtime-pod/verbs/envelopes.h"
 
 namespace oa::runtime {
 namespace {
@@ -49,7 +50,7 @@ OrderedJson dead_letter_document(const DeadLetter& letter) {
   const DeadLetterRow& row = letter.row;
   return {{"id", letter.id},
           {"reason", row.reason},
-          {"error", to_json(row.error)},
+          {"error", error_document(row.error)},
           {"attempts", row.attempts},
           {"trigger", trigger_name(row.trigger.type)},
           {"envelope", envelope_json(row.trigger.envelope)},

@@ -99,6 +99,14 @@ OrderedJson usage_json(const TickReport& report) {
           {"storageBytes", report.storage_bytes}};
 }
 
+OrderedJson error_document(const Error& error) {
+  OrderedJson json{{"code", code_name(error.code)}};
+  if (!error.reason.empty()) json["reason"] = error.reason;
+  json["detail"] = error.detail;
+  json["retryable"] = error.retryable;
+  return json;
+}
+
 void add_report(OrderedJson& json, const TickReport& report) {
   if (report.reply.is_raw) {
     json["outputBase64"] = crypto::base64_encode(report.reply.body);
@@ -119,7 +127,7 @@ OrderedJson envelope_document(const EnvelopeOutcome& outcome) {
                    {"acceptedAt", format_time_millis(row.accepted)}};
   if (row.finished) json["finishedAt"] = format_time_millis(*row.finished);
   if (row.report) add_report(json, *row.report);
-  if (row.error) json["error"] = to_json(*row.error);
+  if (row.error) json["error"] = error_document(*row.error);
   if (!row.dead_letter.empty()) json["deadLetter"] = row.dead_letter;
   return json;
 }

@@ -24,6 +24,8 @@ OrderedJson envelope_document(const EnvelopeOutcome& outcome);
 // The same of a report alone: output, tick, usage.
 void add_report(OrderedJson& json, const TickReport& report);
 OrderedJson usage_json(const TickReport& report);
+// The part of a problem that says what went wrong.
+OrderedJson error_document(const Error& error);
 
 using OutcomeDone = std::function<void(Result<EnvelopeOutcome>)>;
 

@@ -79,7 +79,7 @@ void send_message(const Services& services, Intake intake, SendDone done) {
   dispatch.trigger = {TriggerType::kMessage, std::move(*envelope)};
   if (sent.replay) dispatch.items.push_back(replay_item(sent, now));
   // The name is looked at first, so that a bad one is told from one that nobody has.
-  find_agent(services, dispatch.agent,
+  find_agent(services, sent.agent,
              [&services, sent, dispatch = std::move(dispatch),
               done = std::move(done)](Result<std::shared_ptr<Actor>> found) mutable {
                if (!found) return done(found.error());

@@ -128,8 +128,9 @@ void WaitedRun::deliver() {
   services_.host.deliver(std::move(delivery), [self](Result<TickReport> report) {
     if (!report) return self->end(report.error());
     const bool is_repeat = report->envelope_id != self->envelope_id_;
-    std::string id = report->envelope_id;
-    self->end(RunOutcome{std::move(id), std::move(*report), is_repeat});
+    RunOutcome outcome{report->envelope_id, std::nullopt, is_repeat};
+    if (!report->is_waiting) outcome.report = std::move(*report);
+    self->end(std::move(outcome));
   });
 }
 

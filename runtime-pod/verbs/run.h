@@ -40,7 +40,7 @@ struct RunRequest {
 
 struct RunOutcome {
   std::string envelope_id;
-  std::optional<TickReport> report;  // absent: it goes on, and nothing of it can be lost
+  std::optional<TickReport> report;  // absent: it goes on, or waits for somebody, and is durable
   bool is_repeat = false;            // the report is another request's, of which this is a repeat
 };
 
