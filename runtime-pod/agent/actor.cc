@@ -302,6 +302,8 @@ Actor::Effect Actor::effect_of(Commit action) {
   work.report.tick = action.item.tick;
   work.report.duration = std::chrono::duration_cast<Duration>(now - work.started);
   work.report.usage = work.usage;
+  // Of a replayed answer: as its row has it, which is written with the commit.
+  work.report.storage_bytes = head_.bytes;
   auto commit = std::make_shared<const AgentCommit>(make_commit(work, action.item));
   return [self = shared_from_this(), ticket = action.item.ticket, commit] {
     self->services_.commits.submit(*commit, [self, ticket, commit](Result<Committed> result) {
