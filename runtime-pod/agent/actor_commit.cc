@@ -152,7 +152,12 @@ void Actor::add_failure(Work& work, const QueueItem& item, AgentCommit& commit, 
   }
   add_journal_end(work, true, commit, now);
   add_job(work, error, commit, now);
-  if (!error.retryable) add_replay(work, error, commit, now);
+  if (!error.retryable) {
+    add_replay(work, error, commit, now);
+  } else if (work.replay && source.kind == Source::Kind::kInbox) {
+    // The same may be asked again.
+    commit.items.push_back(removal(ItemKind::kReplay, work.replay->key));
+  }
 }
 
 void Actor::add_dead_letter(const Work& work, const QueueItem& item, AgentCommit& commit,

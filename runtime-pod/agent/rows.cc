@@ -48,6 +48,8 @@ std::string encode(const InboxRow& row) {
   out.text("job", row.job);
   out.text("approval", row.approval);
   out.number("ticks", row.ticks);
+  out.text("replay", row.replay);
+  out.text("fingerprint", row.fingerprint);
   return std::move(out).finish();
 }
 
@@ -58,6 +60,8 @@ Result<InboxRow> decode_inbox(std::string_view text) {
     in.text("job", row.job);
     in.text("approval", row.approval);
     in.number("ticks", row.ticks);
+    in.text("replay", row.replay);
+    in.text("fingerprint", row.fingerprint);
   });
 }
 
@@ -95,6 +99,7 @@ std::string encode(const ReplayRow& row) {
   write_member(out, "report", row.report);
   write_member(out, "error", row.error);
   out.json("answer", row.answer);
+  out.text("envelopeId", row.envelope_id);
   return std::move(out).finish();
 }
 
@@ -104,6 +109,7 @@ Result<ReplayRow> decode_replay(std::string_view text) {
     read_member(in, "report", row.report);
     read_member(in, "error", row.error);
     in.json("answer", row.answer);
+    in.text("envelopeId", row.envelope_id);
   });
 }
 

@@ -34,6 +34,10 @@ struct InboxRow {
   std::string job;         // its job's id; empty: none
   std::string approval;    // not empty: it waits for this one's decision and is not run before
   std::int64_t ticks = 0;  // of a job: how many there were
+  // Of a run under an Idempotency-Key: which row of kReplay waits for its answer, and of what
+  // request.
+  std::string replay;
+  std::string fingerprint;
 };
 std::string encode(const InboxRow& row);
 Result<InboxRow> decode_inbox(std::string_view text);
@@ -81,6 +85,7 @@ struct ReplayRow {
   std::optional<TickReport> report;  // of a run
   std::optional<Error> error;        // a permanent failure
   Json answer;                       // of another verb: what was answered; null: none
+  std::string envelope_id;           // of a run that goes on: nothing of the above is known yet
 };
 std::string encode(const ReplayRow& row);
 Result<ReplayRow> decode_replay(std::string_view text);

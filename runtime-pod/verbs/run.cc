@@ -195,8 +195,7 @@ void WaitedRun::happened(const StreamEvent& event) {
     if (tick_id_.empty() || told.tick_id != tick_id_) return;
   }
   if (!is_start) {
-    data.erase("tickId");
-    data.erase("attempt");
+    for (const char* name : {"tickId", "attempt", "time"}) data.erase(name);
     told.data = std::move(data);
   }
   request_.told(told);

@@ -70,7 +70,7 @@ TEST(InboxRow, keeps_every_kind_of_payload) {
         Payload{Payload::Kind::kText, {}, "", ""},
         Payload{Payload::Kind::kBytes, {}, kBytes, "image/png"},
         Payload{Payload::Kind::kBytes, {}, "", ""}}) {
-    const InboxRow row{some_trigger(payload), 3, "j-1", "a-1", 9};
+    const InboxRow row{some_trigger(payload), 3, "j-1", "a-1", 9, "hash", "print"};
     const auto read = decode_inbox(encode(row));
     ASSERT_TRUE(read);
     const Envelope& envelope = read->trigger.envelope;
@@ -90,6 +90,8 @@ TEST(InboxRow, keeps_every_kind_of_payload) {
     EXPECT_EQ(read->job, "j-1");
     EXPECT_EQ(read->approval, "a-1");
     EXPECT_EQ(read->ticks, 9);
+    EXPECT_EQ(read->replay, "hash");
+    EXPECT_EQ(read->fingerprint, "print");
   }
 }
 
@@ -140,7 +142,7 @@ TEST(EnvelopeRow, keeps_a_reply_of_bytes) {
 }
 
 TEST(Rows, read_as_they_were_written_with_everything_set) {
-  expect_round_trip(ReplayRow{"f", some_report(), some_error(), {{"id", 1}}}, decode_replay);
+  expect_round_trip(ReplayRow{"f", some_report(), some_error(), {{"id", 1}}, "e-1"}, decode_replay);
   expect_round_trip(StepRow{"h", "r", kBytes}, decode_step);
   expect_round_trip(
       OutboxRow{OutboxRow::Kind::kCallback, "j", "https://a:443", "default/b", some_effect(),
