@@ -13,6 +13,7 @@
 #include "libs/obs/build_info.h"
 #include "libs/obs/log.h"
 #include "libs/obs/system_clock.h"
+#include "runtime-pod/audit/verify.h"
 #include "runtime-pod/config.h"
 #include "runtime-pod/runtime.h"
 
@@ -124,6 +125,35 @@ int run(const Config& config) {
   return 0;
 }
 
+void add_verify_options(CLI::App& command, VerifyOptions& options, std::string& agent) {
+  command.add_option("--data-dir", options.directory, "a data directory; it may be in use")
+      ->required();
+  command.add_option("--agent", agent, "only this agent: name, or namespace/name");
+  auto* head = command.add_option("--head", options.head_file,
+                                  "a file with an answer of GET /audit/head to hold the log "
+                                  "against");
+  auto* key = command.add_option(
+      "--key", options.key_file,
+      "a file with the public key that must have signed it, as of GET /audit/key");
+  key->needs(head);
+  head->needs(key);
+}
+
+int verify(VerifyOptions options, const std::string& agent) {
+  if (!agent.empty()) {
+    const std::size_t slash = agent.find('/');
+    auto id = slash == std::string::npos
+                  ? make_agent_id("default", agent)
+                  : make_agent_id(agent.substr(0, slash), agent.substr(slash + 1));
+    if (!id) {
+      std::cerr << "agent-runtime: " << id.error().detail << '\n';
+      return kBadArguments;
+    }
+    options.agent = std::move(*id);
+  }
+  return verify_logs(options, std::cout) ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -139,6 +169,11 @@ int main(int argc, char** argv) {
   CLI::App* pod_command = app.add_subcommand("pod", "Run one agent in a pod.");
   add_options(*serve_command, Mode::kDaemon, daemon);
   add_options(*pod_command, Mode::kPod, pod);
+  CLI::App* verify_command =
+      app.add_subcommand("verify", "Check that audit logs are whole; 1 if one is not.");
+  VerifyOptions verified;
+  std::string verified_agent;
+  add_verify_options(*verify_command, verified, verified_agent);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& done) {
@@ -147,6 +182,7 @@ int main(int argc, char** argv) {
     app.exit(error);
     return kBadArguments;
   }
+  if (verify_command->parsed()) return verify(std::move(verified), verified_agent);
   const bool is_pod = pod_command->parsed();
   const auto config = read_config(is_pod ? Mode::kPod : Mode::kDaemon, is_pod ? pod : daemon);
   if (!config) {

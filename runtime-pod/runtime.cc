@@ -22,6 +22,7 @@
 #include "runtime-pod/alarms/timekeeper.h"
 #include "runtime-pod/alarms/wall_timer.h"
 #include "runtime-pod/audit/chain.h"
+#include "runtime-pod/audit/signing_key.h"
 #include "runtime-pod/disk_watch.h"
 #include "runtime-pod/handlers/context_api.h"
 #include "runtime-pod/handlers/notebook.h"
@@ -157,6 +158,7 @@ struct Runtime::Parts {
   std::unique_ptr<RemoteHandler> container_handler;
   std::unique_ptr<RemoteHandler> http_handler;
   std::unique_ptr<Store> store;
+  std::shared_ptr<const crypto::Ed25519PrivateKey> signing_key;
   std::unique_ptr<ActorServices> actor_services;
   std::unique_ptr<Host> host;
   std::unique_ptr<net::HttpClient> outbox_client;
@@ -230,6 +232,9 @@ Result<void> Runtime::Parts::open_store(const Pause& pause) {
   auto opened = Store::open(std::move(options), std::move(hooks), clock, pause, log.named("store"));
   if (!opened) return opened.error();
   store = std::move(*opened);
+  auto key = load_signing_key(config.data_dir);
+  if (!key) return key.error();
+  signing_key = std::make_shared<const crypto::Ed25519PrivateKey>(std::move(*key));
   disk.look();
   log.info("database opened", {{"directory", config.data_dir}, {"epoch", store->epoch()}});
   return {};
@@ -354,7 +359,7 @@ Result<void> Runtime::Parts::build() {
   };
   services = std::unique_ptr<Services>(
       new Services{clock, *host, store->reader(), *scheduler, gate, ids, metrics, watchers, handler,
-                   live, [this] { return gate.check(); }, config.run_timeout, store->epoch(), config.secrets_dir});
+                   live, [this] { return gate.check(); }, config.run_timeout, store->epoch(), config.secrets_dir, signing_key});
   ApiOptions options{.mode = config.mode, .allowed_hosts = config.allowed_hosts};
   if (config.mode == Mode::kPod) options.agent = config.agent;
   api = std::make_unique<Api>(std::move(options), *services);

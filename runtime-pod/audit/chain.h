@@ -69,6 +69,9 @@ class ChainVerifier {
  public:
   // From the agent's first record.
   explicit ChainVerifier(std::string agent) : agent_(std::move(agent)) {}
+  // From the record behind one that is believed to have this hash.
+  ChainVerifier(std::string agent, std::int64_t sequence, const crypto::Digest& hash)
+      : agent_(std::move(agent)), sequence_(sequence), hash_(hash) {}
   // From the record behind an anchor, which the key must have signed.
   static Result<ChainVerifier> after(std::string agent, const Anchor& anchor,
                                      const crypto::Ed25519PublicKey& key);
@@ -79,7 +82,8 @@ class ChainVerifier {
   // end are not noticed.
   Result<void> finish(const crypto::Digest& head);
 
-  std::int64_t sequence() const { return sequence_; }  // of the last record that fits
+  std::int64_t sequence() const { return sequence_; }   // of the last record that fits
+  const crypto::Digest& hash() const { return hash_; }  // of that record
 
  private:
   Error broken(std::int64_t sequence, const std::string& what);

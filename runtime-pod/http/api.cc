@@ -147,6 +147,17 @@ Result<int> read_limit(const net::Target& target) {
                           "be a number between 1 and " + std::to_string(kMaxListLimit)}});
 }
 
+Result<std::optional<std::int64_t>> read_record_cursor(const net::Target& target) {
+  const auto text = target.query_value("cursor");
+  if (!text) return std::optional<std::int64_t>();
+  std::int64_t id = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), id);
+  if (error == std::errc() && end == text->data() + text->size() && id > 0) {
+    return std::optional(id);
+  }
+  return invalid_fields({{"query.cursor", shorten(*text, 64), "be the cursor of an earlier list"}});
+}
+
 void with_agent(const CallPtr& call, std::function<void(const std::shared_ptr<Actor>&)> found) {
   find_agent(call->services, call->agent,
              [call, found = std::move(found)](Result<std::shared_ptr<Actor>> actor) {

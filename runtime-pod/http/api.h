@@ -77,6 +77,9 @@ Result<void> check_query(const net::Target& target, const Route& route);
 // The parameter `limit`: 100 if absent, at most 1,000.
 Result<int> read_limit(const net::Target& target);
 
+// The parameter `cursor` of a list of log records; nothing: from the newest on.
+Result<std::optional<std::int64_t>> read_record_cursor(const net::Target& target);
+
 // Calls `found` with the agent's actor, or answers 404.
 void with_agent(const CallPtr& call, std::function<void(const std::shared_ptr<Actor>&)> found);
 

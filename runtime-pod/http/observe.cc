@@ -1,5 +1,3 @@
-#include <charconv>
-
 #include "core/json.h"
 #include "core/text.h"
 #include "runtime-pod/agent/tick.h"
@@ -47,18 +45,6 @@ std::string ticks_body(const Page<LogRecord, std::int64_t>& page) {
   return body + '}';
 }
 
-// Nothing: from the newest on.
-Result<std::optional<std::int64_t>> read_cursor(const net::Target& target) {
-  const auto text = target.query_value("cursor");
-  if (!text) return std::optional<std::int64_t>();
-  std::int64_t id = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), id);
-  if (error == std::errc() && end == text->data() + text->size() && id > 0) {
-    return std::optional(id);
-  }
-  return invalid_fields({{"query.cursor", shorten(*text, 64), "be the cursor of an earlier list"}});
-}
-
 }  // namespace
 
 void get_state(const CallPtr& call) {
@@ -78,7 +64,7 @@ void get_status(const CallPtr& call) {
 void list_ticks(const CallPtr& call) {
   const auto limit = read_limit(call->target);
   if (!limit) return call->fail(limit.error());
-  const auto cursor = read_cursor(call->target);
+  const auto cursor = read_record_cursor(call->target);
   if (!cursor) return call->fail(cursor.error());
   with_agent(call, [call, limit = *limit, cursor = *cursor](const std::shared_ptr<Actor>& actor) {
     const std::int64_t from = cursor.value_or(actor->status().head.log);

@@ -15,6 +15,7 @@ RouteTable alarm_routes();
 RouteTable observe_routes();
 RouteTable agents_routes();
 RouteTable event_routes();
+RouteTable audit_routes();
 RouteTable process_routes();
 
 // Bodies.

@@ -40,6 +40,10 @@ void get_state(const CallPtr& call);
 void get_status(const CallPtr& call);
 void list_ticks(const CallPtr& call);
 
+void list_audit_records(const CallPtr& call);
+void get_audit_head(const CallPtr& call);
+void get_audit_key(const CallPtr& call);
+
 void list_agents(const CallPtr& call);
 void create_agent(const CallPtr& call);
 void get_agent(const CallPtr& call);

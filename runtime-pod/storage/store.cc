@@ -39,8 +39,10 @@ std::int64_t file_size(const std::string& path) {
 
 }  // namespace
 
+std::string database_path(const std::string& directory) { return directory + "/" + kFile; }
+
 Store::Store(const std::string& directory, DirectoryLock lock)
-    : path_(directory + "/" + kFile), lock_(std::move(lock)), reserve_(directory) {}
+    : path_(database_path(directory)), lock_(std::move(lock)), reserve_(directory) {}
 
 Result<std::unique_ptr<Store>> Store::open(StoreOptions options, WriterHooks hooks,
                                            const Clock& clock, const Pause& pause,

@@ -48,6 +48,9 @@ struct StoreSizes {
   std::int64_t log_bytes = 0;  // the write-ahead log
 };
 
+// Of the database in a data directory.
+std::string database_path(const std::string& directory);
+
 class Store {
  public:
   // `clock` must outlive the store.

@@ -14,6 +14,7 @@
 #include "core/agent.h"
 #include "core/clock.h"
 #include "core/result.h"
+#include "libs/crypto/ed25519.h"
 #include "runtime-pod/agent/actor.h"
 #include "runtime-pod/agent/feed.h"
 #include "runtime-pod/agent/gates.h"
@@ -42,6 +43,7 @@ struct Services {
   Duration run_timeout = std::chrono::seconds(60);  // how long a caller waits who does not say
   std::int64_t epoch = 0;
   std::string secrets_dir{};  // of read_secret (secrets.h)
+  std::shared_ptr<const crypto::Ed25519PrivateKey> signing_key{};  // never null
 };
 
 // The agent's actor, loaded if need be. NOT_FOUND if there is no such agent, INVALID_REQUEST if
