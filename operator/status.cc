@@ -19,12 +19,12 @@ struct Verdict {
   Finding finding;
 };
 
-// The container status of the runtime; null while kubelet has not reported one.
-const json* container_status(const kube::Object& pod) {
+// The status of one container; null while kubelet has not reported one.
+const json* container_status(const kube::Object& pod, const char* container) {
   const json* all = pod.at("/status/containerStatuses");
   if (!all || !all->is_array()) return nullptr;
   for (const json& status : *all) {
-    if (status.value("name", "") == "agent") return &status;
+    if (status.value("name", "") == container) return &status;
   }
   return nullptr;
 }
@@ -34,7 +34,7 @@ std::string text_at(const json& value, const char* pointer) {
   return value.contains(at) && value.at(at).is_string() ? value.at(at).get<std::string>() : "";
 }
 
-// How the runtime last ended: its present state if it is down, else the one before the restart.
+// How a container last ended: its present state if it is down, else the one before the restart.
 const json* last_end(const json& status) {
   for (const char* pointer : {"/state/terminated", "/lastState/terminated"}) {
     const json::json_pointer at(pointer);
@@ -61,8 +61,19 @@ Finding crash_finding(const kube::Object& pod, const json& end) {
   return {"CrashLoop", "the runtime ended with exit code " + std::to_string(code) + see};
 }
 
-std::optional<Finding> pod_trouble(const kube::Object& pod) {
-  const json* status = container_status(pod);
+Finding handler_finding(const kube::Object& pod, const json& end) {
+  if (end.value("reason", "") == "OOMKilled") {
+    return {"HandlerOutOfMemory",
+            "the handler needed more memory than spec.handler.container.resources.limits.memory "
+            "allows"};
+  }
+  return {"HandlerCrashLoop", "the handler ended with exit code " +
+                                  std::to_string(end.value("exitCode", 0)) + "; kubectl logs " +
+                                  std::string(pod.name()) + " -c handler --previous shows why"};
+}
+
+std::optional<Finding> container_trouble(const kube::Object& pod, const json* status,
+                                         Finding (*crash)(const kube::Object&, const json&)) {
   if (!status || status->value("ready", false)) return std::nullopt;
   const std::string waiting = text_at(*status, "/state/waiting/reason");
   if (waiting == "ErrImagePull" || waiting == "ImagePullBackOff" || waiting == "InvalidImageName" ||
@@ -76,8 +87,15 @@ std::optional<Finding> pod_trouble(const kube::Object& pod) {
     return Finding{"ContainerRefused", shorten(text_at(*status, "/state/waiting/message"), 512)};
   }
   const json* end = last_end(*status);
-  if (end && end->value("exitCode", 0) != 0) return crash_finding(pod, *end);
+  if (end && end->value("exitCode", 0) != 0) return crash(pod, *end);
   return std::nullopt;
+}
+
+std::optional<Finding> pod_trouble(const kube::Object& pod) {
+  if (auto found = container_trouble(pod, container_status(pod, "agent"), crash_finding)) {
+    return found;
+  }
+  return container_trouble(pod, container_status(pod, "handler"), handler_finding);
 }
 
 std::optional<Finding> unschedulable(const Observed& seen) {

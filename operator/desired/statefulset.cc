@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cstdio>
+#include <map>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -46,6 +48,44 @@ json environment(const kube::Object& agent) {
                            {"valueFrom", {{"fieldRef", {{"fieldPath", "status.podIP"}}}}}}});
 }
 
+json locked_down() {
+  return {{"allowPrivilegeEscalation", false},
+          {"readOnlyRootFilesystem", true},
+          {"capabilities", {{"drop", json::array({"ALL"})}}}};
+}
+
+json resources(const Quantities& requests, const Quantities& limits) {
+  json out = json::object();
+  if (!requests.empty()) out["requests"] = requests;
+  if (!limits.empty()) out["limits"] = limits;
+  return out;
+}
+
+// The keys that the runtime reads, by Secret.
+std::map<std::string, std::set<std::string>> secrets_of(const AgentSpec& spec) {
+  std::map<std::string, std::set<std::string>> keys;
+  for (const WebhookSource& webhook : spec.webhooks) {
+    keys[webhook.secret.name].insert(webhook.secret.key);
+  }
+  if (spec.callback_secret) keys[spec.callback_secret->name].insert(spec.callback_secret->key);
+  return keys;
+}
+
+std::string secret_volume(std::size_t index) { return "secret-" + std::to_string(index); }
+
+json runtime_mounts(const AgentSpec& spec) {
+  json mounts =
+      json::array({{{"name", "state"}, {"mountPath", std::string(wire::kDataDirectory)}},
+                   {{"name", "podinfo"}, {"mountPath", kSpecDirectory}, {"readOnly", true}}});
+  std::size_t index = 0;
+  for (const auto& [name, unused] : secrets_of(spec)) {
+    mounts.push_back({{"name", secret_volume(index++)},
+                      {"mountPath", std::string(wire::kSecretsDirectory) + "/" + name},
+                      {"readOnly", true}});
+  }
+  return mounts;
+}
+
 json container(const kube::Object& agent, const AgentSpec& spec, const Platform& platform) {
   json out = {
       {"name", "agent"},
@@ -64,16 +104,75 @@ json container(const kube::Object& agent, const AgentSpec& spec, const Platform&
       {"readinessProbe", http_probe("/readyz", 5, 2)},
       {"livenessProbe", http_probe("/healthz", 20, 3)},
       {"terminationMessagePolicy", "FallbackToLogsOnError"},
-      {"securityContext",
-       {{"allowPrivilegeEscalation", false},
-        {"readOnlyRootFilesystem", true},
-        {"capabilities", {{"drop", json::array({"ALL"})}}}}},
-      {"volumeMounts",
-       json::array({{{"name", "state"}, {"mountPath", std::string(wire::kDataDirectory)}},
-                    {{"name", "podinfo"}, {"mountPath", kSpecDirectory}, {"readOnly", true}}})},
+      {"securityContext", locked_down()},
+      {"volumeMounts", runtime_mounts(spec)},
   };
-  if (!spec.requests.empty()) out["resources"]["requests"] = spec.requests;
-  if (!spec.limits.empty()) out["resources"]["limits"] = spec.limits;
+  if (json amounts = resources(spec.requests, spec.limits); !amounts.empty()) {
+    out["resources"] = std::move(amounts);
+  }
+  return out;
+}
+
+json handler_environment(const ContainerHandler& handler) {
+  json out = json::array();
+  for (const EnvVariable& variable : handler.env) {
+    json entry = {{"name", variable.name}};
+    if (const auto* secret = std::get_if<SecretKeyRef>(&variable.value)) {
+      entry["valueFrom"]["secretKeyRef"] = {{"name", secret->name}, {"key", secret->key}};
+    } else if (const auto& value = std::get<std::string>(variable.value); !value.empty()) {
+      // The API server leaves an empty one out, and would seem to have changed it.
+      entry["value"] = value;
+    }
+    out.push_back(std::move(entry));
+  }
+  return out;
+}
+
+// The agent's logic beside its runtime. It has no probe: while it runs, whether the pod is ready is
+// the runtime's to say, and ticks that it does not answer are tried again.
+json handler_container(const ContainerHandler& handler, const AgentSpec& spec) {
+  json out = {
+      {"name", "handler"},
+      {"image", handler.image},
+      {"imagePullPolicy", spec.image_pull_policy},
+      {"ports",
+       json::array({{{"name", "handler"}, {"containerPort", handler.port}, {"protocol", "TCP"}}})},
+      {"terminationMessagePolicy", "FallbackToLogsOnError"},
+      {"securityContext", locked_down()},
+  };
+  if (!handler.env.empty()) out["env"] = handler_environment(handler);
+  if (!handler.command.empty()) out["command"] = handler.command;
+  if (!handler.args.empty()) out["args"] = handler.args;
+  if (json amounts = resources(handler.requests, handler.limits); !amounts.empty()) {
+    out["resources"] = std::move(amounts);
+  }
+  return out;
+}
+
+json containers(const kube::Object& agent, const AgentSpec& spec, const Platform& platform) {
+  json out = json::array({container(agent, spec, platform)});
+  if (const auto* handler = std::get_if<ContainerHandler>(&spec.handler)) {
+    out.push_back(handler_container(*handler, spec));
+  }
+  return out;
+}
+
+json volumes(const AgentSpec& spec) {
+  const std::string annotation =
+      "metadata.annotations['" + std::string(wire::kAnnotationSpec) + "']";
+  json out = json::array(
+      {{{"name", "podinfo"},
+        {"downwardAPI",
+         {{"items",
+           json::array({{{"path", kSpecFile}, {"fieldRef", {{"fieldPath", annotation}}}}})}}}}});
+  std::size_t index = 0;
+  for (const auto& [name, keys] : secrets_of(spec)) {
+    json items = json::array();
+    for (const std::string& key : keys) items.push_back({{"key", key}, {"path", key}});
+    // Optional: an agent whose Secret is not there yet runs, and refuses the webhook alone.
+    out.push_back({{"name", secret_volume(index++)},
+                   {"secret", {{"secretName", name}, {"items", items}, {"optional", true}}}});
+  }
   return out;
 }
 
@@ -84,19 +183,12 @@ json pod_spec(const kube::Object& agent, const AgentSpec& spec, const Platform& 
     security["fsGroup"] = *platform.fs_group;
     security["fsGroupChangePolicy"] = "OnRootMismatch";
   }
-  const std::string annotation =
-      "metadata.annotations['" + std::string(wire::kAnnotationSpec) + "']";
-  return {
-      {"automountServiceAccountToken", false},
-      {"enableServiceLinks", false},
-      {"terminationGracePeriodSeconds", drain + kGraceSeconds},
-      {"securityContext", security},
-      {"containers", json::array({container(agent, spec, platform)})},
-      {"volumes",
-       json::array({{{"name", "podinfo"},
-                     {"downwardAPI",
-                      {{"items", json::array({{{"path", kSpecFile},
-                                               {"fieldRef", {{"fieldPath", annotation}}}}})}}}}})}};
+  return {{"automountServiceAccountToken", false},
+          {"enableServiceLinks", false},
+          {"terminationGracePeriodSeconds", drain + kGraceSeconds},
+          {"securityContext", security},
+          {"containers", containers(agent, spec, platform)},
+          {"volumes", volumes(spec)}};
 }
 
 json claim_template(const std::string& name, const AgentStorage& storage) {
@@ -121,6 +213,14 @@ std::string revision_of(const AgentSpec& spec) {
   if (spec.config != defaults.config) changed["config"] = for_runtime.at("config");
   for (const char* part : {"handler", "schedules", "webhooks", "callbacks"}) {
     if (for_runtime.contains(part)) changed[part] = for_runtime.at(part);
+  }
+  if (const auto* handler = std::get_if<ContainerHandler>(&spec.handler)) {
+    json& part = changed["handler"]["container"];
+    if (!handler->env.empty()) part["env"] = handler_environment(*handler);
+    if (!handler->requests.empty()) part["requests"] = handler->requests;
+    if (!handler->limits.empty()) part["limits"] = handler->limits;
+    if (!handler->command.empty()) part["command"] = handler->command;
+    if (!handler->args.empty()) part["args"] = handler->args;
   }
   if (spec.drain_timeout != defaults.drain_timeout)
     changed["drainTimeout"] = format_duration(spec.drain_timeout);

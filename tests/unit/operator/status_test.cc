@@ -11,6 +11,7 @@ namespace {
 using test::agent_object;
 using test::pod_object;
 using test::running;
+using test::with;
 
 std::optional<Finding> trouble_of(const Json& container) {
   Observed seen = running(agent_object());
@@ -57,6 +58,25 @@ TEST(PodTrouble, has_a_reason_for_each_way_in_which_a_pod_cannot_start) {
     EXPECT_EQ(trouble->reason, row.reason) << row.container;
     EXPECT_NE(trouble->message.find(row.message), std::string::npos) << trouble->message;
   }
+}
+
+TEST(PodTrouble, tells_of_the_handler_when_the_runtime_is_well) {
+  const auto reason_of = [](Json handler) -> std::string {
+    Observed seen = running(agent_object());
+    handler["name"] = "handler";
+    seen.pod = with(pod_object(seen.agent, false), "/status/containerStatuses",
+                    Json::array({{{"name", "agent"}, {"ready", true}}, std::move(handler)}));
+    const auto trouble = find_trouble(seen);
+    return trouble ? trouble->reason : "";
+  };
+  const auto ended = [](Json terminated) {
+    return Json{{"state", {{"waiting", {{"reason", "CrashLoopBackOff"}}}}},
+                {"lastState", {{"terminated", std::move(terminated)}}}};
+  };
+  EXPECT_EQ(reason_of({{"ready", true}}), "");
+  EXPECT_EQ(reason_of({{"state", {{"waiting", {{"reason", "ErrImagePull"}}}}}}), "ImagePull");
+  EXPECT_EQ(reason_of(ended({{"exitCode", 4}})), "HandlerCrashLoop");
+  EXPECT_EQ(reason_of(ended({{"exitCode", 137}, {"reason", "OOMKilled"}})), "HandlerOutOfMemory");
 }
 
 TEST(PodTrouble, is_still_told_while_a_crashed_runtime_starts_again) {

@@ -1,5 +1,7 @@
 #include "operator/desired/statefulset.h"
 
+#include <set>
+
 #include <gtest/gtest.h>
 
 #include "tests/support/agent_objects.h"
@@ -25,6 +27,37 @@ std::string revision(const std::string& spec) {
 
 TEST(StatefulSetBuilder, makes_the_object_that_is_checked_in) {
   test::expect_golden("operator/statefulset.json", built(kSeedSpec).dump(2) + "\n");
+}
+
+constexpr const char* kHandlerSpec = R"({
+  imagePullPolicy: Always,
+  handler: {container: {image: 'acme/my-logic:1', port: 9000,
+    env: [{name: MODE, value: fast}, {name: EMPTY},
+          {name: TOKEN, valueFrom: {secretKeyRef: {name: acme, key: token}}}],
+    resources: {requests: {cpu: 50m}, limits: {memory: 64Mi}},
+    command: [/logic], args: [--serve]}},
+  webhooks: [{source: gh, scheme: GitHub, secretRef: {name: hooks, key: github}},
+             {source: st, scheme: Stripe, secretRef: {name: hooks, key: stripe}},
+             {source: sl, scheme: Slack, secretRef: {name: chat, key: slack}}],
+  callbacks: {secretRef: {name: hooks, key: github}}})";
+
+TEST(StatefulSetBuilder, makes_the_object_with_a_handler_and_secrets_that_is_checked_in) {
+  test::expect_golden("operator/statefulset_handler.json", built(kHandlerSpec).dump(2) + "\n");
+}
+
+TEST(StatefulSetBuilder, shares_neither_the_disk_nor_the_secrets_with_the_handler) {
+  const Json pod = built(kHandlerSpec)["spec"]["template"]["spec"];
+  ASSERT_EQ(pod["containers"].size(), 2u);
+  EXPECT_FALSE(pod["containers"][1].contains("volumeMounts"));
+  EXPECT_EQ(pod["containers"][1]["securityContext"], pod["containers"][0]["securityContext"]);
+  // Whether the pod is ready is the runtime's to say.
+  EXPECT_FALSE(pod["containers"][1].contains("readinessProbe"));
+}
+
+TEST(StatefulSetBuilder, has_one_container_for_a_handler_elsewhere) {
+  const Json pod = built("{handler: {http: {url: 'http://x/tick'}}}")["spec"]["template"]["spec"];
+  EXPECT_EQ(pod["containers"].size(), 1u);
+  EXPECT_EQ(pod["volumes"].size(), 1u);
 }
 
 TEST(StatefulSetBuilder, never_lets_scaling_to_zero_remove_the_disk) {
@@ -75,6 +108,19 @@ TEST(Revision, changes_with_what_a_running_pod_cannot_take_over) {
         "{webhooks: [{source: a, scheme: GitHub, secretRef: {name: s, key: k}}]}",
         "{callbacks: {secretRef: {name: s, key: k}}}"}) {
     EXPECT_NE(revision(spec), revision("{}")) << spec;
+  }
+}
+
+TEST(Revision, changes_with_every_part_of_the_handlers_container) {
+  std::set<std::string> seen = {revision("{}")};
+  for (const char* container :
+       {"{image: a}", "{image: b}", "{image: a, port: 9001}", "{image: a, env: [{name: A}]}",
+        "{image: a, env: [{name: A, value: b}]}",
+        "{image: a, env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}]}",
+        "{image: a, resources: {limits: {cpu: 1}}}", "{image: a, resources: {requests: {cpu: 1}}}",
+        "{image: a, command: [x]}", "{image: a, args: [x]}"}) {
+    const std::string spec = "{handler: {container: " + std::string(container) + "}}";
+    EXPECT_TRUE(seen.insert(revision(spec)).second) << spec;
   }
 }
 
