@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/json.h"
+#include "core/text.h"
 #include "core/wire.h"
 #include "libs/net/health.h"
 #include "libs/net/http_client.h"
@@ -32,6 +33,7 @@
 #include "runtime-pod/metrics.h"
 #include "runtime-pod/secrets.h"
 #include "runtime-pod/storage/store.h"
+#include "runtime-pod/verbs/stream.h"
 
 namespace oa::runtime {
 namespace {
@@ -223,6 +225,14 @@ Result<void> Runtime::Parts::open_store(const Pause& pause) {
           [this](std::span<const DueRow> rows) {
             if (timekeeper) timekeeper->added(rows);
           },
+      .log_full =
+          [this](Result<void> verdict) {
+            if (verdict) {
+              gate.open(InputGate::Reason::kLogFull);
+            } else {
+              gate.close(InputGate::Reason::kLogFull, verdict.error());
+            }
+          },
   };
   StoreOptions options{.directory = config.data_dir,
                        .allow_network_file_system = config.allow_network_file_system,
@@ -302,6 +312,10 @@ Outputs Runtime::Parts::make_outputs() {
       watchers.publish(agent, event);
     }
   };
+  outputs.removed = [this](AgentKey agent) {
+    const Json data = {{"time", format_time_millis(clock.now())}};
+    watchers.publish(agent, {{}, std::string(kAgentDeleted), dump(data), true});
+  };
   return outputs;
 }
 
@@ -357,9 +371,9 @@ Result<void> Runtime::Parts::build() {
     if (!storage_closed) return {};
     return gate.check();
   };
-  services = std::unique_ptr<Services>(
-      new Services{clock, *host, store->reader(), *scheduler, gate, ids, metrics, watchers, handler,
-                   live, [this] { return gate.check(); }, config.run_timeout, store->epoch(), config.secrets_dir, signing_key});
+  services = std::unique_ptr<Services>(new Services{
+      clock, *host, store->reader(), *scheduler, gate, ids, metrics, watchers, handler, live,
+      [this] { return gate.check(); }, config.run_timeout, store->epoch(), config.secrets_dir, signing_key});
   ApiOptions options{.mode = config.mode, .allowed_hosts = config.allowed_hosts};
   if (config.mode == Mode::kPod) options.agent = config.agent;
   api = std::make_unique<Api>(std::move(options), *services);

@@ -365,11 +365,19 @@ Actor::Effect Actor::effect_of(AttemptFailed action) {
                                                           : TickEnd::kFailed;
   services_.metrics.tick(type_of(work.trigger), end, std::chrono::duration_cast<Duration>(took));
   // What the caller did wrong is the caller's to know.
-  if (action.error.code == Code::kInvalidRequest || action.error.code == Code::kConflict) {
-    return [] {};
-  }
-  return [self = shared_from_this(), action = std::move(action),
+  const bool is_told =
+      action.error.code == Code::kInvalidRequest || action.error.code == Code::kConflict;
+  return [self = shared_from_this(), action = std::move(action), is_told, log = head_.log,
           trace = trace_id_of(work.trigger.get())] {
+    if (action.again && self->services_.outputs.emit) {
+      const Error& error = action.error;
+      self->services_.outputs.emit(
+          self->key_, log, "reset",
+          {{"tickId", tick_id(action.item.tick)},
+           {"attempt", action.item.attempt},
+           {"reason", error.reason.empty() ? std::string(code_name(error.code)) : error.reason}});
+    }
+    if (is_told) return;
     self->services_.log.warn("a tick's attempt failed", {{"namespace", self->id_.namespace_name},
                                                          {"agent", self->id_.name},
                                                          {"tickId", tick_id(action.item.tick)},
@@ -388,7 +396,7 @@ Actor::Effect Actor::effect_of(Answer action) {
     const auto known = by_envelope_.find(work->trigger->envelope.id);
     if (known != by_envelope_.end() && known->second == action.ticket) by_envelope_.erase(known);
   }
-  if (work->replay) by_replay_.erase(work->replay->key);
+  forget_replay(*work, action.ticket);
   services_.metrics.inbox_depth.add(-1);
   if (!action.error && !work->answers_replay) {
     const auto took = services_.clock.monotonic() - work->started;
@@ -427,18 +435,14 @@ Actor::Effect Actor::effect_of(Park action) {
   works_.erase(found);
   services_.metrics.inbox_depth.add(-1);
   by_envelope_.erase(work->trigger->envelope.id);
-  if (work->replay) by_replay_.erase(work->replay->key);
+  forget_replay(*work, action.ticket);
   if (work->fired) --fired_;
   return [self = shared_from_this(), work = std::move(work)] {
     if (work->fired) work->fired(false);
     TickReport report{.envelope_id = work->trigger->envelope.id};
     report.is_waiting = true;
     for (const Answered& answered : work->callers) answered(report);
-    if (!work->decided) return;
-    InboxRow row;
-    row.trigger = *work->trigger;
-    if (work->job) row.job = work->job->id;
-    self->resume(work->source.key, std::move(row));
+    if (work->decided) self->resume(work->source.key, self->inbox_row(*work));
   };
 }
 

@@ -65,6 +65,8 @@ struct Outputs {
   // A tick is on disk, with the records that it left in the log.
   std::function<void(AgentKey, const AgentHead&, const AgentCommit&)> committed;
   std::function<void(const AgentId&)> hibernate;
+  // The agent's deletion is on disk.
+  std::function<void(AgentKey)> removed;
 };
 
 // What all actors share. Outlives them.
@@ -225,6 +227,7 @@ class Actor : public std::enable_shared_from_this<Actor> {
     bool skips = false;                   // of kSchedule: there is to be no tick
     std::optional<JobRow> job;
     std::optional<ReplayRow> replay;
+    bool replay_waits = false;  // the run that it is of waits for somebody
     std::vector<std::string> steps;
     std::vector<std::pair<std::string, EffectRequest>> compensations;
   };
@@ -262,7 +265,11 @@ class Actor : public std::enable_shared_from_this<Actor> {
   Effect effect_of(Park action);
   Effect arm_timer();
   bool is_running(Ticket ticket, Run run) const;
+  void count_start(Ticket ticket, Run run);
   std::optional<Handled> take_loaded(Ticket ticket, Run run, Result<Loaded> loaded);
+  Handled take_replay(Handled event, Loaded& loaded);
+  InboxRow inbox_row(const Work& work) const;
+  void forget_replay(const Work& work, Ticket ticket);
   TickInput make_input(const RunHandler& action, const Work& work) const;
   void flush_settled();
   void apply_spec(const AgentSpec& spec);

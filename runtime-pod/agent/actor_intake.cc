@@ -36,12 +36,6 @@ bool may_be_refused(const std::vector<ItemWrite>& items) {
 }
 
 // What waits for a decision is not due by itself.
-ItemWrite inbox_item(const std::string& key, const InboxRow& row, Time due) {
-  ItemWrite item{.kind = ItemKind::kInbox, .key = key, .value = encode(row), .number = 0};
-  if (row.approval.empty()) item.due = Due{Due::Class::kWork, due};
-  return item;
-}
-
 // Of a row that could not be read: so its failure can be told.
 Trigger unread_trigger(const DueRow& row) {
   Trigger trigger;
@@ -302,9 +296,11 @@ bool Actor::resume(const std::string& key, InboxRow row) {
   work.report.envelope_id = envelope;
   work.accepted = row.trigger.envelope.time;
   if (!row.job.empty()) work.job = JobRow{.id = row.job};
+  if (!row.replay.empty()) work.replay = ReplayKey{row.replay, row.fingerprint};
   QueueItem item{.lane = lane_of(row.trigger), .is_durable = true, .attempt = row.attempt};
   work.trigger = std::make_shared<const Trigger>(std::move(row.trigger));
   item.ticket = add_work(std::move(work));
+  if (!row.replay.empty()) by_replay_[row.replay] = item.ticket;
   advance(Arrived{std::move(item)});
   run_effects(lock);
   return true;
@@ -371,6 +367,24 @@ void Actor::abandon(Ticket ticket) {
   run_effects(lock);
 }
 
+// What is in its row, but for what it waits for.
+InboxRow Actor::inbox_row(const Work& work) const {
+  InboxRow row;
+  row.trigger = *work.trigger;
+  if (work.job) row.job = work.job->id;
+  if (work.replay) {
+    row.replay = work.replay->key;
+    row.fingerprint = work.replay->fingerprint;
+  }
+  return row;
+}
+
+void Actor::forget_replay(const Work& work, Ticket ticket) {
+  if (!work.replay) return;
+  const auto known = by_replay_.find(work.replay->key);
+  if (known != by_replay_.end() && known->second == ticket) by_replay_.erase(known);
+}
+
 // The envelope's row, and what became of it so far, join `items`.
 void Actor::give_row(Work& work, std::vector<ItemWrite>& items, const std::string& approval) {
   const bool is_new = work.source.kind == Source::Kind::kNone;
@@ -382,9 +396,17 @@ void Actor::give_row(Work& work, std::vector<ItemWrite>& items, const std::strin
     work.source = {Source::Kind::kInbox, ordinal_key(++last_ordinal_)};
   }
   const Time now = services_.clock.now();
-  InboxRow row{.trigger = *work.trigger, .approval = approval};
-  if (work.job) row.job = work.job->id;
+  InboxRow row = inbox_row(work);
+  row.approval = approval;
   items.push_back(inbox_item(work.source.key, row, now));
+  if (work.replay && is_new) {
+    // A repeat finds it, also in the next process.
+    items.push_back({.kind = ItemKind::kReplay,
+                     .key = work.replay->key,
+                     .value = encode(ReplayRow{.fingerprint = work.replay->fingerprint,
+                                               .envelope_id = work.trigger->envelope.id}),
+                     .number = 0});
+  }
   if (work.job) return;
   EnvelopeRow outcome{.accepted = work.accepted, .inbox = work.source.key};
   if (!approval.empty()) outcome.status = EnvelopeRow::Status::kWaiting;
@@ -404,21 +426,24 @@ void Actor::persist(Ticket ticket, std::function<void(std::optional<Result<std::
     return;
   }
   AgentCommit commit{.agent = key_, .time = services_.clock.now()};
+  const Source before = found->second.source;
   give_row(found->second, commit.items, {});
   const std::string envelope = found->second.trigger->envelope.id;
   by_envelope_[envelope] = ticket;
   commit.ordinal = last_ordinal_;
   commit.max_storage_bytes = spec_->config.max_storage_bytes;
   ++side_commits_;
-  effects_.push_back([self = shared_from_this(), ticket, envelope, done = std::move(done),
+  effects_.push_back([self = shared_from_this(), ticket, before, envelope, done = std::move(done),
                       commit = std::move(commit)]() mutable {
     self->services_.commits.submit(
-        std::move(commit), [self, ticket, envelope, done](Result<Committed> result) {
+        std::move(commit), [self, ticket, before, envelope, done](Result<Committed> result) {
           std::unique_lock inner(self->mutex_);
           --self->side_commits_;
           if (result) {
             self->head_ = result->head;
             self->advance(Persisted{ticket});
+          } else if (const auto one = self->works_.find(ticket); one != self->works_.end()) {
+            one->second.source = before;
           }
           self->effects_.push_back([envelope, done, result] {
             done(result ? Result<std::string>(envelope) : Result<std::string>(result.error()));

@@ -12,6 +12,12 @@ namespace {
 
 ItemKind kind_of_source(bool is_alarm) { return is_alarm ? ItemKind::kAlarm : ItemKind::kSchedule; }
 
+Error crash_loop(int attempts) {
+  return make_error(
+      Code::kRuntimeError, "CrashLoop",
+      "the runtime ended in the middle of each of " + std::to_string(attempts) + " attempts");
+}
+
 Error row_is_gone() { return make_error(Code::kNotFound, "Gone", "the row is gone"); }
 
 }  // namespace
@@ -30,11 +36,41 @@ void Actor::load_then_run(Ticket ticket, Run run) {
   if (!is_running(ticket, run)) return;
   if (auto event = take_loaded(ticket, run, std::move(loaded))) {
     advance(std::move(*event));
+  } else if (works_.at(ticket).is_resumed) {
+    count_start(ticket, run);
   } else {
     effects_.push_back(
         effect_of(RunHandler{turn_.running->item, run, turn_.running->tick_deadline}));
   }
   run_effects(lock);
+}
+
+// Whoever started it before may have died of it, so the attempt is counted on disk before it
+// starts: an envelope that ends the process again and again is given up in the end.
+void Actor::count_start(Ticket ticket, Run run) {
+  Work& work = works_.at(ticket);
+  const QueueItem& item = turn_.running->item;
+  if (item.attempt > limits_.max_attempts) {
+    advance(Handled{.ticket = ticket, .run = run, .error = crash_loop(item.attempt - 1)});
+    return;
+  }
+  InboxRow row = inbox_row(work);
+  row.attempt = item.attempt + 1;
+  std::vector<ItemWrite> items = {inbox_item(work.source.key, row, services_.clock.now())};
+  effects_.push_back([self = shared_from_this(), ticket, run, items = std::move(items)]() mutable {
+    self->append(std::move(items), [self, ticket, run](const Result<Committed>& counted) {
+      std::unique_lock lock(self->mutex_);
+      if (!self->is_running(ticket, run)) return;
+      if (counted) {
+        self->effects_.push_back(self->effect_of(
+            RunHandler{self->turn_.running->item, run, self->turn_.running->tick_deadline}));
+      } else {
+        self->advance(
+            Handled{.ticket = ticket, .run = run, .error = counted.error(), .retry = true});
+      }
+      self->run_effects(lock);
+    });
+  });
 }
 
 // What ends the run already; nothing if the handler is to have it.
@@ -65,17 +101,9 @@ std::optional<Handled> Actor::take_loaded(Ticket ticket, Run run, Result<Loaded>
     event.error = row_is_gone();
     return event;
   }
-  if (loaded->replay) {
-    if (loaded->replay->fingerprint != work.replay->fingerprint) {
-      event.error = make_error(Code::kConflict, "IdempotencyKeyReused",
-                               "the Idempotency-Key must be used for one request only but another "
-                               "one with it was answered before");
-      return event;
-    }
-    event.error = loaded->replay->error;
-    work.answers_replay = true;
-    if (loaded->replay->report) work.report = std::move(*loaded->replay->report);
-    return event;
+  // Its own row may be there already, and waits for the answer.
+  if (loaded->replay && loaded->replay->envelope_id != work.trigger->envelope.id) {
+    return take_replay(std::move(event), *loaded);
   }
   work.trigger = std::move(loaded->trigger);
   work.source.number = loaded->number;
@@ -86,6 +114,39 @@ std::optional<Handled> Actor::take_loaded(Ticket ticket, Run run, Result<Loaded>
   work.report.envelope_id = work.trigger->envelope.id;
   by_envelope_[work.trigger->envelope.id] = ticket;
   return std::nullopt;
+}
+
+// The same was asked before.
+Handled Actor::take_replay(Handled event, Loaded& loaded) {
+  Work& work = works_.at(event.ticket);
+  ReplayRow& row = *loaded.replay;
+  if (row.fingerprint != work.replay->fingerprint) {
+    event.error = make_error(Code::kConflict, "IdempotencyKeyReused",
+                             "the Idempotency-Key must be used for one request only but another "
+                             "one with it was taken before");
+    return event;
+  }
+  const auto first = by_envelope_.find(row.envelope_id);
+  if (row.envelope_id.empty()) {
+    event.error = std::move(row.error);
+    work.answers_replay = true;
+    if (row.report) work.report = std::move(*row.report);
+  } else if (first != by_envelope_.end()) {
+    auto& callers = works_.at(first->second).callers;
+    for (Answered& caller : std::exchange(work.callers, {})) callers.push_back(std::move(caller));
+    event.error = row_is_gone();
+  } else if (loaded.replay_waits) {
+    work.answers_replay = true;
+    work.report.envelope_id = row.envelope_id;
+    work.report.is_waiting = true;
+  } else {
+    // It has come to its end since: the answer is on disk by now.
+    work.must_load = true;
+    event.gone = false;
+    event.retry = true;
+    event.error = make_error(Code::kUnavailable, "the first run is just ending");
+  }
+  return event;
 }
 
 Result<Actor::Loaded> Actor::load(const LoadRequest& request) const {
@@ -103,6 +164,15 @@ Result<Actor::Loaded> Actor::load(const LoadRequest& request) const {
       auto row = decode_replay((*item)->value);
       if (!row) return row.error();
       loaded.replay = std::move(*row);
+    }
+  }
+  if (loaded.replay && !loaded.replay->envelope_id.empty()) {
+    auto item = services_.reader.get_item(key_, ItemKind::kEnvelope, loaded.replay->envelope_id);
+    if (!item) return item.error();
+    if (*item) {
+      auto row = decode_envelope((*item)->value);
+      if (!row) return row.error();
+      loaded.replay_waits = row->status == EnvelopeRow::Status::kWaiting;
     }
   }
   if (!request.is_resumed) return loaded;

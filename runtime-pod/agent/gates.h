@@ -21,7 +21,7 @@ namespace oa::runtime {
 class InputGate {
  public:
   // Each keeps the gate shut by itself; the first of them is what callers are told.
-  enum class Reason { kStorageClosed, kDraining, kStorageFull, kStarting };
+  enum class Reason { kStorageClosed, kDraining, kStorageFull, kLogFull, kStarting };
 
   // `look_at_disk` is called when somebody is refused because the disk was full, so that the gate
   // opens again once there is room, without a timer. It must not call `check` or `admit`.
@@ -61,7 +61,7 @@ class InputGate {
  private:
   std::optional<Error> first_reason() const;
 
-  static constexpr std::size_t kReasons = 4;
+  static constexpr std::size_t kReasons = 5;
 
   const std::size_t max_bytes_;
   const std::function<void()> look_at_disk_;

@@ -318,7 +318,7 @@ void Host::put_alone(const Agent& agent, PutMode mode, std::string uid,
   }
   auto rows = schedule_rows(agent, existing != nullptr ? existing->key : 0);
   if (!rows) return end(rows.error());
-  services_.commits.submit(AgentPut{std::move(row), std::move(*rows)},
+  services_.commits.submit(AgentPut{std::move(row), std::move(*rows), agent.spec.config.retention},
                            [this, end, spec = agent.spec](Result<Committed> committed) {
                              if (!committed) return end(committed.error());
                              if (const auto actor = awake(committed->row.id)) {
@@ -367,7 +367,9 @@ void Host::remove_alone(const AgentId& id, const std::function<void(Result<void>
     let_go(id);
     actor->discard(make_error(Code::kNotFound, "agent " + to_string(id) + " was deleted"));
   }
-  services_.commits.submit(AgentRemove{(*stored)->row.key}, [end](Result<Committed> committed) {
+  const AgentKey key = (*stored)->row.key;
+  services_.commits.submit(AgentRemove{key}, [this, end, key](Result<Committed> committed) {
+    if (committed && services_.outputs.removed) services_.outputs.removed(key);
     end(committed ? Result<void>() : Result<void>(committed.error()));
   });
 }

@@ -195,6 +195,12 @@ ItemWrite alarm_item(const AlarmRow& row) {
           .due = Due{Due::Class::kWork, row.at}};
 }
 
+ItemWrite inbox_item(const std::string& key, const InboxRow& row, Time due) {
+  ItemWrite item{.kind = ItemKind::kInbox, .key = key, .value = encode(row), .number = 0};
+  if (row.approval.empty()) item.due = Due{Due::Class::kWork, due};
+  return item;
+}
+
 ItemWrite outbox_item(const OutboxRow& row) {
   return {.kind = ItemKind::kOutbox,
           .value = encode(row),

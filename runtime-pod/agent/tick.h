@@ -66,6 +66,7 @@ Result<void> check_effect(const EffectRequest& effect);
 ItemWrite kv_item(KvWrite write);
 // With `kNextOrdinal` as the generation.
 ItemWrite alarm_item(const AlarmRow& row);
+ItemWrite inbox_item(const std::string& key, const InboxRow& row, Time due);
 // With an empty key. Ready to be sent at once.
 ItemWrite outbox_item(const OutboxRow& row);
 
