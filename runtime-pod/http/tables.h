@@ -13,6 +13,7 @@ RouteTable message_routes();
 RouteTable kv_routes();
 RouteTable alarm_routes();
 RouteTable observe_routes();
+RouteTable stream_routes();
 RouteTable agents_routes();
 RouteTable event_routes();
 RouteTable audit_routes();

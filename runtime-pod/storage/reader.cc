@@ -209,13 +209,13 @@ Result<Page<Item, std::string>> Reader::list_items(AgentKey agent, ItemKind kind
 }
 
 Result<Page<LogRecord, std::int64_t>> Reader::list_log(AgentKey agent, std::int64_t from,
-                                                       int limit) {
+                                                       int limit, LogKind kind) {
   const std::lock_guard lock(lists_->mutex);
   Page<LogRecord, std::int64_t> page;
   std::int64_t bytes = 0;
   for (std::int64_t id = from; id != 0;) {
     Use query(lists_->sql[Sql::kGetLog]);
-    query->bind(1, id).bind(2, agent).bind(3, number_of(LogKind::kTick));
+    query->bind(1, id).bind(2, agent).bind(3, number_of(kind));
     auto row = query->step();
     if (!row) return row.error();
     if (!*row) {
@@ -226,7 +226,7 @@ Result<Page<LogRecord, std::int64_t>> Reader::list_log(AgentKey agent, std::int6
       page.next = id;
       return page;
     }
-    page.items.push_back({id, LogKind::kTick, query->integer(1), query->integer(2),
+    page.items.push_back({id, kind, query->integer(1), query->integer(2),
                           from_micros(query->integer(3)), std::string(query->text(5)),
                           to_hash(query->text(4))});
     bytes += static_cast<std::int64_t>(page.items.back().text.size());

@@ -67,9 +67,10 @@ class Reader {
                                              const std::string& prefix, const std::string& after,
                                              int limit, Values values);
 
-  // Tick records, newest first, from the record `from` on. A `from` that is not a tick record of
-  // the agent is NOT_FOUND.
-  Result<Page<LogRecord, std::int64_t>> list_log(AgentKey agent, std::int64_t from, int limit);
+  // Records of one kind, newest first, from the record `from` on. A `from` that is not such a
+  // record of the agent is NOT_FOUND.
+  Result<Page<LogRecord, std::int64_t>> list_log(AgentKey agent, std::int64_t from, int limit,
+                                                 LogKind kind = LogKind::kTick);
   // Tick and event records with an id above `after`; none if there is no such agent.
   Result<Feed> read_feed(AgentKey agent, std::int64_t after, int limit);
   // Nothing if nothing was trimmed.
