@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "libs/crypto/encoding.h"
 #include "runtime-pod/storage/snapshot.h"
+#include "runtime-pod/storage/store.h"
 
 namespace oa::runtime {
 namespace {
@@ -64,7 +65,7 @@ std::string line_of(const VerifiedLog& log) {
 Result<void> verify_directory(const VerifyOptions& options, std::ostream& out, bool& all_whole) {
   const auto known = read_known(options);
   if (!known) return known.error();
-  auto snapshot = Snapshot::open(options.directory);
+  auto snapshot = Snapshot::open(database_path(options.directory));
   if (!snapshot) return snapshot.error();
   const auto verify_one = [&](const StoredAgent& agent) -> Result<void> {
     const auto log = verify_agent(*snapshot, agent, *known);

@@ -7,7 +7,6 @@
 
 #include "runtime-pod/storage/schema.h"
 #include "runtime-pod/storage/statements.h"
-#include "runtime-pod/storage/store.h"
 
 namespace oa::runtime {
 namespace {
@@ -63,12 +62,10 @@ Snapshot::Snapshot(std::unique_ptr<Connection> connection) : connection_(std::mo
 Snapshot::Snapshot(Snapshot&&) noexcept = default;
 Snapshot::~Snapshot() = default;
 
-Result<Snapshot> Snapshot::open(const std::string& directory, const char* vfs) {
-  const std::string path = database_path(directory);
+Result<Snapshot> Snapshot::open(const std::string& path, const char* vfs) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {
-    return make_error(Code::kNotFound, directory + " must hold a database but has no " +
-                                           std::filesystem::path(path).filename().string());
+    return make_error(Code::kNotFound, "there must be a database " + path + " but is none");
   }
   auto db = sqlite::Database::open(path, {.read_only = true, .vfs = vfs});
   if (!db) return db.error();

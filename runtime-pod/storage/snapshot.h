@@ -22,8 +22,8 @@ namespace oa::runtime {
 
 class Snapshot {
  public:
-  // Of the database in this data directory. NOT_FOUND if there is none.
-  static Result<Snapshot> open(const std::string& directory, const char* vfs = nullptr);
+  // NOT_FOUND if there is no such database.
+  static Result<Snapshot> open(const std::string& path, const char* vfs = nullptr);
   Snapshot(Snapshot&&) noexcept;
   ~Snapshot();
 
