@@ -31,6 +31,10 @@ void answer_health(const CallPtr& call, const std::function<Result<void>()>& che
   call->answer(text_response("ok\n"));
 }
 
+net::Response problem(const Error& error, const std::string& trace_id) {
+  return net::problem_response(error, trace_id);
+}
+
 Error not_served(const Call& call) {
   if (!call.match.allow.empty()) {
     return make_error(Code::kInvalidRequest, "MethodNotAllowed",
@@ -68,7 +72,8 @@ void Call::answer(net::Response response) {
 
 void Call::fail(const Error& error) {
   if (trace_id.empty()) trace_id = services.ids.trace_id();
-  net::Response response = net::problem_response(error, trace_id);
+  const auto format = format_error != nullptr ? format_error : problem;
+  net::Response response = format(error, trace_id);
   if (!match.allow.empty() && match.route == nullptr) response.headers.add("Allow", match.allow);
   answer(std::move(response));
 }

@@ -43,6 +43,8 @@ class Call {
   AgentId agent;    // of agent verbs
   std::string uid;  // of the agent, once it is known: goes out with the answer
   std::string trace_id;
+  // How errors are said, of protocols that have their own way; null: as problems.
+  net::Response (*format_error)(const Error& error, const std::string& trace_id) = nullptr;
 
   std::string_view header(std::string_view name) const { return request.headers.get(name); }
 
