@@ -16,6 +16,7 @@ constexpr const char* kStorageHelp = "Bytes on disk, by kind.";
 
 RuntimeMetrics::RuntimeMetrics(obs::Metrics& metrics)
     : inbox_depth(metrics.gauge("openagents_inbox_depth", "Accepted items that wait or run.")),
+      sockets(metrics.gauge("openagents_sockets", "Open WebSockets.")),
       alarms_fired(metrics.counter("openagents_alarms_fired_total",
                                    "Alarms and schedules whose time had come.")),
       alarms_ran(metrics.counter("openagents_alarms_ran_total",

@@ -32,6 +32,7 @@ class RuntimeMetrics {
   void dead_letter(const std::string& reason);
 
   obs::Gauge& inbox_depth;
+  obs::Gauge& sockets;
   obs::Counter& alarms_fired;
   obs::Counter& alarms_ran;
   obs::Histogram& alarm_lateness;

@@ -32,6 +32,7 @@
 #include "runtime-pod/ids.h"
 #include "runtime-pod/metrics.h"
 #include "runtime-pod/secrets.h"
+#include "runtime-pod/sockets/hub.h"
 #include "runtime-pod/storage/store.h"
 #include "runtime-pod/verbs/stream.h"
 
@@ -132,6 +133,7 @@ struct Runtime::Parts {
   Handler& handler_of(const AgentSpec& spec);
   Outputs make_outputs();
   Result<void> build_outbox();
+  void build_sockets();
   void fire(const DueRow& row, Timekeeper::Done done);
   Result<void> apply_agents();
   Result<void> apply(const Agent& agent);
@@ -162,6 +164,7 @@ struct Runtime::Parts {
   std::unique_ptr<Store> store;
   std::shared_ptr<const crypto::Ed25519PrivateKey> signing_key;
   std::unique_ptr<ActorServices> actor_services;
+  std::unique_ptr<SocketHub> sockets;
   std::unique_ptr<Host> host;
   std::unique_ptr<net::HttpClient> outbox_client;
   std::unique_ptr<HttpSender> sender;
@@ -252,6 +255,7 @@ Result<void> Runtime::Parts::open_store(const Pause& pause) {
 
 void Runtime::Parts::fire(const DueRow& row, Timekeeper::Done done) {
   if (row.kind == ItemKind::kOutbox) return outbox->wake(row, done);
+  if (row.kind == ItemKind::kSocket) return sockets->fire(row, std::move(done));
   host->fire(row, std::move(done));
 }
 
@@ -294,6 +298,36 @@ Result<void> Runtime::Parts::build_outbox() {
   return {};
 }
 
+void Runtime::Parts::build_sockets() {
+  sockets = std::make_unique<SocketHub>(SocketWorld{
+      .clock = clock,
+      .scheduler = *scheduler,
+      .ids = ids,
+      .open = metrics.sockets,
+      .log = log.named("sockets"),
+      .deliver = [this](Delivery one,
+                        Answered answered) { host->deliver(std::move(one), std::move(answered)); },
+      .dispatch =
+          [this](Dispatch one, std::function<void(Result<void>)> taken) {
+            host->dispatch(std::move(one), std::move(taken));
+          },
+      .tell =
+          [this](AgentKey agent, Trigger trigger, std::vector<ItemWrite> items,
+                 std::function<void(Result<void>)> taken) {
+            host->tell(agent, std::move(trigger), std::move(items), std::move(taken));
+          },
+      .append =
+          [this](const AgentId& agent, std::vector<ItemWrite> items,
+                 std::function<void(Result<Committed>)> done) {
+            host->append(agent, std::move(items), std::move(done));
+          },
+      .get_item =
+          [this](AgentKey agent, ItemKind kind, const std::string& key) {
+            return store->reader().get_item(agent, kind, key);
+          },
+      .patience = config.run_timeout});
+}
+
 Outputs Runtime::Parts::make_outputs() {
   Outputs outputs;
   outputs.outbox = [this](AgentKey agent, const AgentId&, const std::string& key,
@@ -315,6 +349,10 @@ Outputs Runtime::Parts::make_outputs() {
   outputs.removed = [this](AgentKey agent) {
     const Json data = {{"time", format_time_millis(clock.now())}};
     watchers.publish(agent, {{}, std::string(kAgentDeleted), dump(data), true});
+    sockets->removed(agent);
+  };
+  outputs.sockets = [this](AgentKey agent, std::vector<SocketAction> actions) {
+    sockets->act(agent, std::move(actions));
   };
   return outputs;
 }
@@ -367,13 +405,15 @@ Result<void> Runtime::Parts::build() {
       HostOptions{.max_awake_bytes = static_cast<std::int64_t>(config.awake_bytes)},
       *actor_services, gate, store->reader());
   if (auto done = build_outbox(); !done) return done;
+  build_sockets();
   const auto live = [this]() -> Result<void> {
     if (!storage_closed) return {};
     return gate.check();
   };
   services = std::unique_ptr<Services>(new Services{
       clock, *host, store->reader(), *scheduler, gate, ids, metrics, watchers, handler, live,
-      [this] { return gate.check(); }, config.run_timeout, store->epoch(), config.secrets_dir, signing_key});
+      [this] { return gate.check(); }, config.run_timeout, store->epoch(), config.secrets_dir, signing_key,
+      sockets.get()});
   ApiOptions options{.mode = config.mode, .allowed_hosts = config.allowed_hosts};
   if (config.mode == Mode::kPod) options.agent = config.agent;
   api = std::make_unique<Api>(std::move(options), *services);

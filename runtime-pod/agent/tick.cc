@@ -101,6 +101,32 @@ Result<void> add_outbox(Collector& collector, WriteSet& set, TickWrites& writes,
   return {};
 }
 
+// Frames wait in memory for the commit, as rows do.
+Result<void> check_sockets(const TickWrites& writes) {
+  std::size_t bytes = 0;
+  for (const auto& action : writes.sockets) {
+    if (const auto* frame = std::get_if<SocketSend>(&action)) {
+      bytes += frame->data.size();
+      if (!frame->binary && !is_utf8(frame->data)) {
+        return invalid_fields({{"sockets", shorten(frame->to, 64), "be sent text as UTF-8"}});
+      }
+    }
+    const auto* update = std::get_if<SocketUpdate>(&action);
+    if (update == nullptr || !update->tags) continue;
+    if (update->tags->size() > kMaxSocketTags) {
+      return invalid_fields({{"sockets.tags", std::to_string(update->tags->size()) + " tags",
+                              "be at most " + std::to_string(kMaxSocketTags)}});
+    }
+    for (const std::string& tag : *update->tags) {
+      if (auto good = check_name("tag", tag); !good) return good;
+    }
+  }
+  if (bytes <= kMaxWriteSetBytes) return {};
+  return make_error(Code::kLimitExceeded, "FrameLimit",
+                    "a tick must send frames of at most " + std::to_string(kMaxWriteSetBytes) +
+                        " bytes but wants to send " + std::to_string(bytes));
+}
+
 }  // namespace
 
 std::string tick_id(std::int64_t tick) {
@@ -268,6 +294,7 @@ Result<WriteSet> make_write_set(const std::shared_ptr<const Json>& state, TickWr
   if (auto done = add_alarms(collector, writes.alarms, source); !done) return done.error();
   std::reverse(set.items.begin(), set.items.end());
   if (auto done = add_outbox(collector, set, writes, source, id_prefix); !done) return done.error();
+  if (auto good = check_sockets(writes); !good) return good.error();
   set.sockets = std::move(writes.sockets);
   set.job = std::move(writes.job);
   set.hibernate = writes.hibernate;

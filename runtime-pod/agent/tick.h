@@ -23,6 +23,7 @@ namespace oa::runtime {
 // A tick may write so much at most, so that what waits for the disk stays small.
 inline constexpr std::size_t kMaxWriteSetBytes = 8 * 1024 * 1024;
 inline constexpr std::size_t kMaxNameBytes = 256;  // of alarms, steps, effects' keys, tags
+inline constexpr std::size_t kMaxSocketTags = 10;  // of one connection
 
 // As an item's number or, with an empty key, its key: the agent's next ordinal, given out when the
 // commit is made.

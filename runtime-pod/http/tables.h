@@ -14,6 +14,7 @@ RouteTable kv_routes();
 RouteTable alarm_routes();
 RouteTable observe_routes();
 RouteTable stream_routes();
+RouteTable socket_routes();
 RouteTable agents_routes();
 RouteTable event_routes();
 RouteTable audit_routes();

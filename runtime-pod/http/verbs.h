@@ -41,6 +41,7 @@ void get_status(const CallPtr& call);
 void list_ticks(const CallPtr& call);
 void get_stream(const CallPtr& call);
 void get_logs(const CallPtr& call);
+void open_socket(const CallPtr& call);
 
 void list_audit_records(const CallPtr& call);
 void get_audit_head(const CallPtr& call);

@@ -27,6 +27,8 @@
 
 namespace oa::runtime {
 
+class SocketHub;  // sockets/hub.h
+
 // Outlives every call.
 struct Services {
   const Clock& clock;
@@ -44,6 +46,7 @@ struct Services {
   std::int64_t epoch = 0;
   std::string secrets_dir{};  // of read_secret (secrets.h)
   std::shared_ptr<const crypto::Ed25519PrivateKey> signing_key{};  // never null
+  SocketHub* sockets = nullptr;                                    // never null
 };
 
 // The agent's actor, loaded if need be. NOT_FOUND if there is no such agent, INVALID_REQUEST if
