@@ -34,6 +34,8 @@
 #include "runtime-pod/secrets.h"
 #include "runtime-pod/sockets/hub.h"
 #include "runtime-pod/storage/store.h"
+#include "runtime-pod/verbs/approvals.h"
+#include "runtime-pod/verbs/jobs.h"
 #include "runtime-pod/verbs/stream.h"
 
 namespace oa::runtime {
@@ -255,6 +257,8 @@ Result<void> Runtime::Parts::open_store(const Pause& pause) {
 
 void Runtime::Parts::fire(const DueRow& row, Timekeeper::Done done) {
   if (row.kind == ItemKind::kOutbox) return outbox->wake(row, done);
+  if (row.kind == ItemKind::kJob) return expire_job(*services, row, done);
+  if (row.kind == ItemKind::kApproval) return expire_approval(*services, row, done);
   if (row.kind == ItemKind::kSocket) return sockets->fire(row, std::move(done));
   host->fire(row, std::move(done));
 }

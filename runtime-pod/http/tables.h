@@ -12,6 +12,8 @@ RouteTable run_routes();
 RouteTable message_routes();
 RouteTable kv_routes();
 RouteTable alarm_routes();
+RouteTable job_routes();
+RouteTable approval_routes();
 RouteTable observe_routes();
 RouteTable stream_routes();
 RouteTable socket_routes();
@@ -22,5 +24,7 @@ RouteTable process_routes();
 
 // Bodies.
 const schema::Field& alarm_table();
+const schema::Field& decision_table();
+const schema::Field& job_table();
 
 }  // namespace oa::runtime

@@ -31,6 +31,16 @@ void put_key(const CallPtr& call);
 void delete_key(const CallPtr& call);
 void list_keys(const CallPtr& call);
 
+void post_job(const CallPtr& call);
+void get_jobs(const CallPtr& call);
+void get_job_by_id(const CallPtr& call);
+void delete_job(const CallPtr& call);
+void get_job_events(const CallPtr& call);
+
+void get_approvals(const CallPtr& call);
+void get_approval_by_id(const CallPtr& call);
+void post_approval(const CallPtr& call);
+
 void get_alarms(const CallPtr& call);
 void post_alarm(const CallPtr& call);
 void get_alarm_by_name(const CallPtr& call);
