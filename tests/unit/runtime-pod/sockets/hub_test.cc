@@ -32,6 +32,7 @@ class HeldSocket : public net::WebSocket {
 
   // As the server does at the end.
   void end(std::uint16_t code) {
+    if (!closed) return;
     const auto told = std::exchange(closed, nullptr);
     message = nullptr;
     told(code, "");
@@ -80,14 +81,20 @@ class SocketHubTest : public testing::Test {
             .patience = seconds(60)};
   }
 
+  // What is still open is held by its callbacks, which the server lets go of at the end.
+  ~SocketHubTest() override {
+    for (const auto& socket : sockets) socket->end(1006);
+  }
+
   // A connection that stands; its id.
-  std::string connect(std::shared_ptr<HeldSocket> socket) {
+  std::string connect(const std::shared_ptr<HeldSocket>& socket) {
+    sockets.push_back(socket);
     SocketHub::Opened opened;
     hub.open(kAgent, 1, "", [&](Result<SocketHub::Opened> one) { opened = *one; });
     const std::string id = dispatched.back().first.trigger.envelope.sender;
     dispatched.back().second({});
     dispatched.pop_back();
-    opened(std::move(socket));
+    opened(socket);
     return id;
   }
 
@@ -98,6 +105,7 @@ class SocketHubTest : public testing::Test {
   }
 
   const AgentId kAgent{"default", "a"};
+  std::vector<std::shared_ptr<HeldSocket>> sockets;
   oa::test::ManualClock clock;
   test::HeldScheduler scheduler{clock};
   obs::Metrics registry;
@@ -200,6 +208,7 @@ TEST_F(SocketHubTest, frames_that_are_sent_before_the_socket_stands_wait_for_it)
   const auto socket = std::make_shared<HeldSocket>();
   opened(socket);
   EXPECT_EQ(socket->said, (std::vector<std::string>{"text welcome", "close 1000 bye"}));
+  socket->end(1000);
 }
 
 TEST_F(SocketHubTest, an_end_is_told_behind_the_messages_until_it_is_on_disk) {
