@@ -16,6 +16,7 @@
 #include "runtime-pod/audit/verify.h"
 #include "runtime-pod/config.h"
 #include "runtime-pod/runtime.h"
+#include "runtime-pod/transfer/check.h"
 
 namespace {
 
@@ -125,21 +126,29 @@ int run(const Config& config) {
   return 0;
 }
 
-void add_verify_options(CLI::App& command, VerifyOptions& options, std::string& agent) {
-  command.add_option("--data-dir", options.directory, "a data directory; it may be in use")
-      ->required();
-  command.add_option("--agent", agent, "only this agent: name, or namespace/name");
+void add_verify_options(CLI::App& command, VerifyOptions& options, std::string& agent,
+                        std::string& archive) {
+  auto* directory =
+      command.add_option("--data-dir", options.directory, "a data directory; it may be in use");
+  auto* file = command.add_option("--file", archive, "an export");
+  command.add_option("--agent", agent, "only this agent: name, or namespace/name")
+      ->needs(directory);
+  file->excludes(directory);
   auto* head = command.add_option("--head", options.head_file,
-                                  "a file with an answer of GET /audit/head to hold the log "
-                                  "against");
+                                  "a file with an answer of GET /audit/head to hold the log of "
+                                  "the directory against");
   auto* key = command.add_option(
       "--key", options.key_file,
-      "a file with the public key that must have signed it, as of GET /audit/key");
-  key->needs(head);
-  head->needs(key);
+      "a file with the public key, as of GET /audit/key, that must have signed the head or export");
+  head->needs(directory)->needs(key);
 }
 
-int verify(VerifyOptions options, const std::string& agent) {
+int verify(VerifyOptions options, const std::string& agent, const std::string& archive) {
+  if (options.directory.empty() && archive.empty()) {
+    std::cerr << "agent-runtime: verify must be given --data-dir or --file\n";
+    return kBadArguments;
+  }
+  if (!archive.empty()) return verify_archive(archive, options.key_file, std::cout) ? 0 : 1;
   if (!agent.empty()) {
     const std::size_t slash = agent.find('/');
     auto id = slash == std::string::npos
@@ -173,7 +182,8 @@ int main(int argc, char** argv) {
       app.add_subcommand("verify", "Check that audit logs are whole; 1 if one is not.");
   VerifyOptions verified;
   std::string verified_agent;
-  add_verify_options(*verify_command, verified, verified_agent);
+  std::string verified_archive;
+  add_verify_options(*verify_command, verified, verified_agent, verified_archive);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& done) {
@@ -182,7 +192,9 @@ int main(int argc, char** argv) {
     app.exit(error);
     return kBadArguments;
   }
-  if (verify_command->parsed()) return verify(std::move(verified), verified_agent);
+  if (verify_command->parsed()) {
+    return verify(std::move(verified), verified_agent, verified_archive);
+  }
   const bool is_pod = pod_command->parsed();
   const auto config = read_config(is_pod ? Mode::kPod : Mode::kDaemon, is_pod ? pod : daemon);
   if (!config) {

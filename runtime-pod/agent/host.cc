@@ -349,6 +349,43 @@ Result<std::vector<ItemWrite>> Host::schedule_rows(const Agent& agent, AgentKey 
   return items;
 }
 
+void Host::restore(AgentRestore restore, std::function<void(Result<AgentRow>)> done) {
+  const AgentId id = restore.row.id;
+  auto one = std::make_shared<AgentRestore>(std::move(restore));
+  exclusively(id, [this, one, done = std::move(done)] { restore_alone(*one, done); });
+}
+
+void Host::restore_alone(AgentRestore& restore,
+                         const std::function<void(Result<AgentRow>)>& done) {
+  const AgentId id = restore.row.id;
+  const auto end = [this, id, done](Result<AgentRow> result) {
+    finish(id);
+    done(std::move(result));
+  };
+  const auto stored = reader_.find_agent(id);
+  if (!stored) return end(stored.error());
+  if (*stored) {
+    const auto spec = stored_spec((*stored)->row);
+    if (!spec) return end(spec.error());
+    restore.max_storage_bytes = spec->config.max_storage_bytes;
+  }
+  // What it is in memory is not what it will be on disk. The next one who wants it loads it.
+  if (const auto actor = awake(id)) {
+    if (!actor->retire()) {
+      return end(make_error(Code::kConflict, "AlreadyExists",
+                            "agent " + to_string(id) + " is at work and cannot be replaced"));
+    }
+    let_go(id);
+  }
+  services_.commits.submit(
+      std::move(restore),
+      [end, existing = *stored ? std::optional((*stored)->row) : std::nullopt](
+          Result<Committed> committed) {
+        if (!committed) return end(committed.error());
+        end(existing ? *existing : committed->row);
+      });
+}
+
 void Host::remove(const AgentId& id, std::function<void(Result<void>)> done) {
   exclusively(id, [this, id, done = std::move(done)] { remove_alone(id, done); });
 }

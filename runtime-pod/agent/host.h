@@ -96,6 +96,9 @@ class Host {
   // An empty `uid` keeps an existing agent's, and makes one up for a new agent.
   void put(const Agent& agent, PutMode mode, std::string uid,
            std::function<void(Result<PutResult>)> done);
+  // `done` with the row of the agent that is there now. What the store says of an AgentRestore; an
+  // agent that is there already bounds it by its own spec.config.maxStorageBytes.
+  void restore(AgentRestore restore, std::function<void(Result<AgentRow>)> done);
   void remove(const AgentId& id, std::function<void(Result<void>)> done);
 
   // Answers everything that is not yet committing with `why`.
@@ -122,6 +125,7 @@ class Host {
   Result<std::vector<ItemWrite>> schedule_rows(const Agent& agent, AgentKey existing);
   void put_alone(const Agent& agent, PutMode mode, std::string uid,
                  const std::function<void(Result<PutResult>)>& done);
+  void restore_alone(AgentRestore& restore, const std::function<void(Result<AgentRow>)>& done);
   void remove_alone(const AgentId& id, const std::function<void(Result<void>)>& done);
 
   const HostOptions options_;

@@ -50,16 +50,11 @@ Result<VerifiedLog> verify_agent(Snapshot& snapshot, const StoredAgent& agent,
   std::optional<Anchor> anchor;
   if (*trimmed) anchor = {(*trimmed)->number, (*trimmed)->hash, (*trimmed)->time, {}};
   LogVerifier verifier(name, anchor, known && known->agent == name ? known : std::nullopt);
-  auto whole = snapshot.each_record(agent, LogKind::kTick,
-                                    [&](const LogRecord& record) { return verifier.add(record); });
+  auto whole = snapshot.each_record(agent, [&](const LogRecord& record) {
+    return record.kind == LogKind::kTick ? verifier.add(record) : Result<void>();
+  });
   if (!whole) return whole.error();
   return verifier.finish(agent.head.number, agent.head.hash);
-}
-
-std::string line_of(const VerifiedLog& log) {
-  if (log.first == 0) return log.agent + ": there are no records";
-  return log.agent + ": records " + std::to_string(log.first) + " to " + std::to_string(log.last) +
-         " are whole, the hash of the last is " + hex(log.hash);
 }
 
 Result<void> verify_directory(const VerifyOptions& options, std::ostream& out, bool& all_whole) {
@@ -70,7 +65,7 @@ Result<void> verify_directory(const VerifyOptions& options, std::ostream& out, b
   const auto verify_one = [&](const StoredAgent& agent) -> Result<void> {
     const auto log = verify_agent(*snapshot, agent, *known);
     all_whole = all_whole && static_cast<bool>(log);
-    out << (log ? line_of(*log) : "broken: " + log.error().detail) << '\n';
+    out << (log ? to_text(*log) : "broken: " + log.error().detail) << '\n';
     return {};
   };
   const std::string wanted = *known ? (*known)->agent : "";
@@ -89,6 +84,12 @@ Result<void> verify_directory(const VerifyOptions& options, std::ostream& out, b
 }
 
 }  // namespace
+
+std::string to_text(const VerifiedLog& log) {
+  if (log.first == 0) return log.agent + ": there are no records";
+  return log.agent + ": records " + std::to_string(log.first) + " to " + std::to_string(log.last) +
+         " are whole, the hash of the last is " + hex(log.hash);
+}
 
 Json to_json(const SignedHead& head) {
   Json json = to_json(head.head);

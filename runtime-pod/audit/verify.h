@@ -40,6 +40,9 @@ struct VerifiedLog {
   crypto::Digest hash{};  // of the last one
 };
 
+// One line for people.
+std::string to_text(const VerifiedLog& log);
+
 // Checks the records of an agent as they come, oldest first.
 class LogVerifier {
  public:

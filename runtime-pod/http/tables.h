@@ -20,6 +20,7 @@ RouteTable socket_routes();
 RouteTable agents_routes();
 RouteTable event_routes();
 RouteTable audit_routes();
+RouteTable transfer_routes();
 RouteTable process_routes();
 
 // Bodies.

@@ -53,6 +53,9 @@ void get_stream(const CallPtr& call);
 void get_logs(const CallPtr& call);
 void open_socket(const CallPtr& call);
 
+void get_export(const CallPtr& call);
+void post_import(const CallPtr& call);
+
 void list_audit_records(const CallPtr& call);
 void get_audit_head(const CallPtr& call);
 void get_audit_key(const CallPtr& call);

@@ -21,13 +21,6 @@ constexpr std::int64_t kMarksPerAge = 16;
 
 std::int64_t size_of(const std::string& text) { return static_cast<std::int64_t>(text.size()); }
 
-Error over_limit(std::int64_t bytes, std::int64_t limit) {
-  return make_error(Code::kLimitExceeded, "StorageLimit",
-                    "state and keys would take " + std::to_string(bytes) +
-                        " bytes but must take at most spec.config.maxStorageBytes, " +
-                        std::to_string(limit));
-}
-
 Error fenced(std::int64_t version, std::int64_t last) {
   return make_error(Code::kInternal, "Fenced",
                     "commit " + std::to_string(version) + " must follow commit " +
@@ -36,6 +29,13 @@ Error fenced(std::int64_t version, std::int64_t last) {
 }
 
 }  // namespace
+
+Error over_limit(std::int64_t bytes, std::int64_t limit) {
+  return make_error(Code::kLimitExceeded, "StorageLimit",
+                    "state and keys would take " + std::to_string(bytes) +
+                        " bytes but must take at most spec.config.maxStorageBytes, " +
+                        std::to_string(limit));
+}
 
 std::size_t weight(const Change& change) {
   std::size_t bytes = kRowOverhead;
@@ -51,6 +51,10 @@ std::size_t weight(const Change& change) {
     bytes += commit->record.size() + commit->events.size();
     if (commit->state) bytes += commit->state->size();
     add_items(commit->items);
+  } else if (const auto* restore = std::get_if<AgentRestore>(&change)) {
+    if (restore->state) bytes += restore->state->size();
+    for (const LogRecord& record : restore->records) bytes += kRowOverhead + record.text.size();
+    add_items(restore->items);
   }
   return bytes;
 }
@@ -78,6 +82,7 @@ Result<std::int64_t> Changes::epoch() {
 Applied Changes::apply(const Change& change) {
   if (const auto* commit = std::get_if<AgentCommit>(&change)) return apply_commit(*commit);
   if (const auto* put = std::get_if<AgentPut>(&change)) return apply_put(*put);
+  if (const auto* restore = std::get_if<AgentRestore>(&change)) return apply_restore(*restore);
   return apply_remove(std::get<AgentRemove>(change));
 }
 

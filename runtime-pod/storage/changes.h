@@ -67,6 +67,9 @@ class Changes {
   Applied apply_commit(const AgentCommit& commit);
   Applied apply_put(const AgentPut& put);
   Applied apply_remove(const AgentRemove& remove);
+  // In restore.cc.
+  Applied apply_restore(const AgentRestore& restore);
+  Result<void> restore_logs(const AgentRestore& restore, AgentKey agent, Row& row);
   Result<std::optional<Row>> find_row(AgentKey agent);
 
   // In items.cc: items.

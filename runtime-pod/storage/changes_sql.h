@@ -39,6 +39,7 @@ enum class ChangeSql : std::size_t {
   kRemoveAgent,
   kInsertGarbage,
   kRemoveRow,
+  kPutAnchor,
   kCount,
 };
 
@@ -82,6 +83,7 @@ inline constexpr std::array<const char*, static_cast<std::size_t>(ChangeSql::kCo
     "DELETE FROM agent WHERE id = ?1",
     "INSERT INTO garbage SELECT agent, log, event FROM state WHERE agent = ?1",
     "DELETE FROM state WHERE agent = ?1",
+    "INSERT INTO anchor(agent, number, time, hash) VALUES(?1, ?2, ?3, ?4)",
 };
 
 struct Changes::Plan {
@@ -99,6 +101,8 @@ struct Changes::Plan {
   std::vector<Other> others;
   std::vector<const ItemWrite*> writes;  // but for those that were left out
 };
+
+Error over_limit(std::int64_t bytes, std::int64_t limit);
 
 inline Applied refused(Error error) { return {Applied::Kind::kRefused, {}, {}, std::move(error)}; }
 inline Applied failed(Error error) { return {Applied::Kind::kFailed, {}, {}, std::move(error)}; }

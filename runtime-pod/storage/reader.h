@@ -40,13 +40,6 @@ struct Feed {
   std::optional<std::int64_t> oldest;
 };
 
-// The newest tick record of an agent that was trimmed: the audit chain goes on behind it.
-struct LogAnchor {
-  std::int64_t number = 0;
-  Time time;
-  Hash hash{};
-};
-
 class Reader {
  public:
   // `vfs`: SQLite's; null: the system's.

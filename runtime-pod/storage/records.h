@@ -219,13 +219,36 @@ struct AgentRemove {
   AgentKey key = 0;
 };
 
+// The newest tick record of an agent that was trimmed: the audit chain goes on behind it.
+struct LogAnchor {
+  std::int64_t number = 0;
+  Time time;
+  Hash hash{};
+};
+
+// An agent from an archive, whole and in one commit: CONFLICT, reason AlreadyExists, unless it does
+// not exist or nothing has happened to it yet. In the second case its uid, its manifest and its
+// schedules stay.
+struct AgentRestore {
+  AgentRow row;  // `key` is the store's to say
+  // Version, tick, ordinal, use and time are taken over; what the rows add up to is counted anew.
+  AgentHead head;
+  std::optional<std::string> state;  // JSON
+  std::vector<ItemWrite> items;      // without conditions, each with its number
+  std::optional<LogAnchor> anchor;   // which the records begin behind
+  std::vector<LogRecord> records;    // oldest first, with their hashes; ids are the store's to say
+  std::string record;                // JSON: one more, which the chain goes on with; empty: none
+  RetentionConfig retention;         // of an agent that is made
+  std::int64_t max_storage_bytes = 0;
+};
+
 // What a commit tells.
 struct Committed {
   AgentHead head;         // after it
-  AgentRow row;           // of AgentPut
+  AgentRow row;           // of AgentPut and AgentRestore
   bool replaced = false;  // of AgentPut, or of the first item: something was there
 };
 
-using Change = std::variant<AgentCommit, AgentPut, AgentRemove>;
+using Change = std::variant<AgentCommit, AgentPut, AgentRemove, AgentRestore>;
 
 }  // namespace oa::runtime

@@ -1,5 +1,6 @@
 #include "runtime-pod/storage/snapshot.h"
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <utility>
@@ -127,23 +128,25 @@ Result<void> Snapshot::each_item(AgentKey agent, const TakeItem& take) {
   }
 }
 
-Result<void> Snapshot::each_record(const StoredAgent& agent, LogKind kind, const TakeRecord& take) {
+Result<void> Snapshot::each_record(const StoredAgent& agent, const TakeRecord& take) {
   std::vector<std::int64_t> ids;
-  std::int64_t id = kind == LogKind::kTick ? agent.head.log : agent.head.event;
-  while (id != 0) {
-    Use query(connection_->sql[Sql::kGetPrevious]);
-    auto row = query->bind(1, id).bind(2, agent.row.key).step();
-    if (!row) return row.error();
-    if (!*row) break;  // what is older was trimmed
-    ids.push_back(id);
-    id = query->integer(0);
+  for (std::int64_t id : {agent.head.log, agent.head.event}) {
+    while (id != 0) {
+      Use query(connection_->sql[Sql::kGetPrevious]);
+      auto row = query->bind(1, id).bind(2, agent.row.key).step();
+      if (!row) return row.error();
+      if (!*row) break;  // what is older was trimmed
+      ids.push_back(id);
+      id = query->integer(0);
+    }
   }
-  for (auto each = ids.rbegin(); each != ids.rend(); ++each) {
+  std::sort(ids.begin(), ids.end());
+  for (const std::int64_t id : ids) {
     Use query(connection_->sql[Sql::kGetRecord]);
-    auto row = query->bind(1, *each).step();
+    auto row = query->bind(1, id).step();
     if (!row) return row.error();
     if (!*row) return make_error(Code::kInternal, "Corrupt", "a record must not be lost");
-    const LogRecord record{*each,
+    const LogRecord record{id,
                            static_cast<LogKind>(query->integer(0)),
                            query->integer(1),
                            query->integer(2),

@@ -39,8 +39,8 @@ class Snapshot {
   Result<std::optional<LogAnchor>> find_anchor(AgentKey agent);
   // In order of kind and key.
   Result<void> each_item(AgentKey agent, const TakeItem& take);
-  // The records of one chain, oldest first: from the first that is left to the newest.
-  Result<void> each_record(const StoredAgent& agent, LogKind kind, const TakeRecord& take);
+  // Tick and event records, oldest first: from the first that is left to the newest.
+  Result<void> each_record(const StoredAgent& agent, const TakeRecord& take);
 
  private:
   struct Connection;

@@ -6,6 +6,7 @@
 // Thread-safety: can be used from any thread; nothing here blocks.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -47,6 +48,9 @@ struct Services {
   std::string secrets_dir{};  // of read_secret (secrets.h)
   std::shared_ptr<const crypto::Ed25519PrivateKey> signing_key{};  // never null
   SocketHub* sockets = nullptr;                                    // never null
+  std::string data_dir{};
+  // One export is copied at a time: it may keep a worker, and the write-ahead log, for seconds.
+  std::shared_ptr<std::atomic<bool>> exporting = std::make_shared<std::atomic<bool>>(false);
 };
 
 // The agent's actor, loaded if need be. NOT_FOUND if there is no such agent, INVALID_REQUEST if

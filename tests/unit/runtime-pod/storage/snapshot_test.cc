@@ -62,7 +62,7 @@ TEST_F(SnapshotTest, gives_records_oldest_first) {
   Snapshot at = snapshot();
   std::vector<std::int64_t> numbers;
   const StoredAgent found = *at.find_agent({"default", "a"}).value();
-  ASSERT_TRUE(at.each_record(found, LogKind::kTick, [&](const LogRecord& record) -> Result<void> {
+  ASSERT_TRUE(at.each_record(found, [&](const LogRecord& record) -> Result<void> {
     numbers.push_back(record.number);
     return {};
   }));
