@@ -65,7 +65,8 @@ Call::Call(const ApiOptions& call_options, const Services& call_services, net::R
 void Call::answer(net::Response response) {
   const auto took = services.clock.monotonic() - started_;
   services.metrics.request(match.route != nullptr ? route_label(*match.route) : kUnmatched,
-                           response.status, std::chrono::duration_cast<Duration>(took));
+                           response.websocket ? 101 : response.status,
+                           std::chrono::duration_cast<Duration>(took));
   if (!uid.empty() && !options.agent) response.headers.add(std::string(wire::kHeaderUid), uid);
   respond_(std::move(response));
 }

@@ -17,7 +17,6 @@ void open_socket(const CallPtr& call) {
         [call](Result<SocketHub::Opened> opened) {
           if (!opened) return call->fail(opened.error());
           net::Response response;
-          response.status = 101;
           response.websocket = net::WebSocketAccept{"", std::move(*opened)};
           call->answer(std::move(response));
         });
