@@ -414,10 +414,10 @@ Result<void> Runtime::Parts::build() {
     if (!storage_closed) return {};
     return gate.check();
   };
-  services = std::unique_ptr<Services>(new Services{
-      clock, *host, store->reader(), *scheduler, gate, ids, metrics, watchers, handler, live,
-      [this] { return gate.check(); }, config.run_timeout, store->epoch(), config.secrets_dir, signing_key,
-      sockets.get()});
+  services = std::unique_ptr<Services>(
+      new Services{clock, *host, store->reader(), *scheduler, gate, ids, metrics, watchers, handler,
+                   live, [this] { return gate.check(); }, config.run_timeout, store->epoch(),
+                   config.secrets_dir, signing_key, sockets.get()});
   services->data_dir = config.data_dir;
   ApiOptions options{.mode = config.mode, .allowed_hosts = config.allowed_hosts};
   if (config.mode == Mode::kPod) options.agent = config.agent;

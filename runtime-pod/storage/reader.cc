@@ -208,8 +208,8 @@ Result<Page<Item, std::string>> Reader::list_items(AgentKey agent, ItemKind kind
   }
 }
 
-Result<Page<LogRecord, std::int64_t>> Reader::list_log(AgentKey agent, std::int64_t from,
-                                                       int limit, LogKind kind) {
+Result<Page<LogRecord, std::int64_t>> Reader::list_log(AgentKey agent, std::int64_t from, int limit,
+                                                       LogKind kind) {
   const std::lock_guard lock(lists_->mutex);
   Page<LogRecord, std::int64_t> page;
   std::int64_t bytes = 0;

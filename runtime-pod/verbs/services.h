@@ -45,7 +45,7 @@ struct Services {
   std::function<Result<void>()> ready;
   Duration run_timeout = std::chrono::seconds(60);  // how long a caller waits who does not say
   std::int64_t epoch = 0;
-  std::string secrets_dir{};  // of read_secret (secrets.h)
+  std::string secrets_dir{};                                       // of read_secret (secrets.h)
   std::shared_ptr<const crypto::Ed25519PrivateKey> signing_key{};  // never null
   SocketHub* sockets = nullptr;                                    // never null
   std::string data_dir{};
