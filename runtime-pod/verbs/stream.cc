@@ -134,7 +134,7 @@ void WatchedStream::read(std::int64_t after) {
     }
   }
   if (told) return told(std::move(part));
-  look();
+  services_.scheduler.post([self = shared_from_this()] { self->look(); });
 }
 
 }  // namespace

@@ -77,6 +77,21 @@ TEST(Tick, sends_what_leaves_the_agent_through_its_outbox) {
   EXPECT_EQ(set->outbox[3].destination, "https://pay.example/");
 }
 
+TEST(Tick, refuses_frames_and_tags_that_no_socket_can_have) {
+  const auto refuses = [](SocketAction action) {
+    TickWrites writes;
+    writes.sockets.push_back(std::move(action));
+    return !make_write_set(nullptr, writes, kSource, "e");
+  };
+  EXPECT_FALSE(refuses(SocketSend{"c", "text"}));
+  EXPECT_FALSE(refuses(SocketSend{"c", "\xff", true}));
+  EXPECT_TRUE(refuses(SocketSend{"c", "\xff"}));
+  EXPECT_TRUE(refuses(SocketSend{"c", std::string(kMaxWriteSetBytes + 1, 'x')}));
+  EXPECT_FALSE(refuses(SocketUpdate{"c", std::vector<std::string>(kMaxSocketTags, "room"), {}}));
+  EXPECT_TRUE(refuses(SocketUpdate{"c", std::vector<std::string>(kMaxSocketTags + 1, "room"), {}}));
+  EXPECT_TRUE(refuses(SocketUpdate{"c", std::vector<std::string>{""}, {}}));
+}
+
 TEST(Tick, refuses_what_cannot_be_sent_or_set) {
   TickWrites nowhere;
   nowhere.sends = {{"No Agent", 1}};
