@@ -15,13 +15,19 @@ Payload text(std::string words) { return {.kind = Payload::Kind::kText, .data = 
 struct Agent {
   std::shared_ptr<const Json> state;
 
-  TickOutcome tell(Payload payload, int attempt = 1) {
+  TickOutcome tell(Payload payload, int attempt = 1, TriggerType type = TriggerType::kRequest) {
     TickInput input{.attempt = attempt, .now = kNow, .state = state};
     input.trigger = std::make_shared<const Trigger>(
-        Trigger{TriggerType::kRequest, {.payload = std::move(payload)}});
+        Trigger{type, {.source = "test", .payload = std::move(payload)}});
     TickOutcome outcome = notebook(input);
     if (outcome.state) state = outcome.state;
     return outcome;
+  }
+  // The note that it makes of what comes by itself.
+  Json note(TriggerType type, Json json) {
+    Payload payload{.kind = Payload::Kind::kJson, .json = std::move(json)};
+    EXPECT_EQ(tell(std::move(payload), 1, type).status, Status::kDone);
+    return (*state)["notes"].back()["text"];
   }
   Json reply(const std::string& words) { return tell(text(words)).reply.as_json(); }
 };
@@ -55,6 +61,46 @@ TEST(Notebook, takes_words_that_only_begin_like_a_command_as_a_note) {
   for (const char* words : {"forget the past", "big plans", "listen", "remembering", "counting"}) {
     EXPECT_EQ(agent.reply(words), "noted: " + std::string(words));
   }
+}
+
+TEST(Notebook, reminds_by_an_alarm) {
+  Agent agent;
+  const TickOutcome outcome = agent.tell(text("remind me in 1m30s: call Ada"));
+  EXPECT_EQ(outcome.reply.data, "will remind in 1m30s: call Ada");
+  ASSERT_EQ(outcome.writes.alarms.size(), 1u);
+  const auto& alarm = std::get<AlarmSet>(outcome.writes.alarms[0]);
+  EXPECT_EQ(alarm.at, kNow + std::chrono::seconds(90));
+  EXPECT_EQ(alarm.payload, (Json{{"text", "call Ada"}}));
+  EXPECT_EQ(agent.note(TriggerType::kAlarm, {{"name", "1"}, {"payload", alarm.payload}}),
+            "reminder: call Ada");
+  EXPECT_EQ(agent.reply("remind me in the morning: tea"), "noted: remind me in the morning: tea");
+  EXPECT_EQ(agent.tell(text("remind me in 10: tea")).error.code, Code::kInvalidRequest);
+  EXPECT_EQ(agent.tell(text("remind me in 10s: ")).error.code, Code::kInvalidRequest);
+}
+
+TEST(Notebook, notes_what_comes_by_itself) {
+  Agent agent;
+  EXPECT_EQ(agent.note(TriggerType::kAlarm, {{"name", "tea"}, {"payload", nullptr}}),
+            "reminder: tea");
+  EXPECT_EQ(agent.note(TriggerType::kAlarm, {{"name", "tea"}, {"payload", "list"}}),
+            "reminder: list");
+  EXPECT_EQ(agent.note(TriggerType::kAlarm,
+                       {{"schedule", "weekly"}, {"payload", {{"text", "remember water"}}}}),
+            "water");
+  EXPECT_EQ(agent.note(TriggerType::kAlarm, {{"schedule", "weekly"}, {"payload", 7}}),
+            "schedule: weekly");
+  EXPECT_EQ(agent.note(TriggerType::kEvent, {{"type", "com.example.sold"}, {"data", 1}}),
+            "event: com.example.sold");
+  EXPECT_EQ(agent.note(TriggerType::kEvent, {{"text", "sold out"}}), "sold out");
+  EXPECT_EQ(agent.note(TriggerType::kManual, nullptr), "manual: test");
+  EXPECT_EQ(agent.note(TriggerType::kMessage, {{"text", " "}}), "message: test");
+}
+
+TEST(Notebook, hears_the_last_message_of_a_conversation) {
+  Agent agent;
+  const Json json = Json::parse(R"({"messages": [{"role": "user", "content": "one"},
+      {"role": "user", "content": "remember two"}, {"role": "assistant", "content": "three"}]})");
+  EXPECT_EQ(agent.tell({.kind = Payload::Kind::kJson, .json = json}).reply.data, "noted: two");
 }
 
 TEST(Notebook, takes_text_in_json) {
