@@ -164,6 +164,17 @@ void Host::let_go(const AgentId& id) {
   by_id_.erase(found);
 }
 
+bool Host::release(const AgentId& id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) return true;
+  if (!(*found->second)->retire()) return false;
+  by_key_.erase((*found->second)->key());
+  recent_.erase(found->second);
+  by_id_.erase(found);
+  return true;
+}
+
 // Runs `work` on a worker once no other work holds this agent; `work` ends with `finish`.
 void Host::exclusively(const AgentId& id, Work work) {
   {
@@ -355,8 +366,7 @@ void Host::restore(AgentRestore restore, std::function<void(Result<AgentRow>)> d
   exclusively(id, [this, one, done = std::move(done)] { restore_alone(*one, done); });
 }
 
-void Host::restore_alone(AgentRestore& restore,
-                         const std::function<void(Result<AgentRow>)>& done) {
+void Host::restore_alone(AgentRestore& restore, const std::function<void(Result<AgentRow>)>& done) {
   const AgentId id = restore.row.id;
   const auto end = [this, id, done](Result<AgentRow> result) {
     finish(id);
@@ -377,13 +387,12 @@ void Host::restore_alone(AgentRestore& restore,
     }
     let_go(id);
   }
-  services_.commits.submit(
-      std::move(restore),
-      [end, existing = *stored ? std::optional((*stored)->row) : std::nullopt](
-          Result<Committed> committed) {
-        if (!committed) return end(committed.error());
-        end(existing ? *existing : committed->row);
-      });
+  services_.commits.submit(std::move(restore),
+                           [end, existing = *stored ? std::optional((*stored)->row)
+                                                    : std::nullopt](Result<Committed> committed) {
+                             if (!committed) return end(committed.error());
+                             end(existing ? *existing : committed->row);
+                           });
 }
 
 void Host::remove(const AgentId& id, std::function<void(Result<void>)> done) {

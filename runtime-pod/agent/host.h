@@ -93,6 +93,9 @@ class Host {
   // A row of an agent is due: its alarm or schedule runs, or its inbox is looked at.
   void fire(const DueRow& row, std::function<void(bool again)> done);
 
+  // Lets the agent go from memory. False: something of it waits or runs.
+  bool release(const AgentId& id);
+
   // An empty `uid` keeps an existing agent's, and makes one up for a new agent.
   void put(const Agent& agent, PutMode mode, std::string uid,
            std::function<void(Result<PutResult>)> done);

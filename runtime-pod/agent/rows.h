@@ -61,6 +61,7 @@ struct TickReport {
   Reply reply;
   std::int64_t version = 0;  // of the commit
   bool replaced = false;     // by the first item that it wrote
+  bool hibernates = false;   // the handler asks for the agent to be put to sleep
   bool is_waiting = false;   // for somebody: nothing of the above but the envelope's id is known
 };
 

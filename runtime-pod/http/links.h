@@ -8,11 +8,9 @@
 #include <string_view>
 
 #include "runtime-pod/http/api.h"
+#include "runtime-pod/http/path.h"
 
 namespace oa::runtime {
-
-// One segment of a path: what is not unreserved (RFC 3986 section 2.3) is percent-encoded.
-std::string path_segment(std::string_view text);
 
 // Below the call's agent: {"envelopes", ID} is "/envelopes/ID" in a pod, else with the agent's path
 // in front.

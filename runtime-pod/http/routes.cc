@@ -10,7 +10,9 @@ namespace {
 using Table = RouteTable (*)();
 // In the order of the document.
 constexpr Table kTables[] = {
-    run_routes, message_routes, event_routes, kv_routes, alarm_routes, job_routes, approval_routes, observe_routes, audit_routes, transfer_routes, stream_routes, socket_routes, agents_routes, process_routes,
+    run_routes,      message_routes, invoke_routes,   event_routes,   kv_routes,
+    alarm_routes,    job_routes,     approval_routes, observe_routes, audit_routes,
+    transfer_routes, stream_routes,  socket_routes,   agents_routes,  process_routes,
 };
 
 // "/kv/{key}" -> "kv", "{key}"

@@ -52,8 +52,26 @@ RouteTable run_routes() {
             run_headers(), run_answers()},
            {tick_agent, Scope::kAgent, "POST", "/tick",
             "Run a tick by hand: as a run, with any body or none.", Body::kAny, run_headers(),
-            run_answers()}},
-          {{"RunResult", run_result()}, {"Usage", usage()}}};
+            run_answers()},
+           {post_hibernate,
+            Scope::kAgent,
+            "POST",
+            "/hibernate",
+            "Put the agent to sleep, if nothing of it waits or runs.",
+            Body::kNone,
+            {},
+            {{200, "Whether it is Dormant, or Busy and stays awake.", kJsonType, "SleepState"}}},
+           {post_wake,
+            Scope::kAgent,
+            "POST",
+            "/wake",
+            "Wake the agent.",
+            Body::kNone,
+            {},
+            {{200, "It is Awake.", kJsonType, "SleepState"}}}},
+          {{"RunResult", run_result()},
+           {"Usage", usage()},
+           {"SleepState", object({{"state", text()}})}}};
 }
 
 }  // namespace oa::runtime

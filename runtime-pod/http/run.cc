@@ -105,6 +105,9 @@ net::Response run_response(const TickReport& report) {
   }
   response.headers.add(std::string(wire::kHeaderTickId), tick_id(report.tick));
   response.headers.add(std::string(wire::kHeaderEnvelopeId), report.envelope_id);
+  if (report.hibernates) {
+    response.headers.add(std::string(wire::kHeaderHibernate), "requested");
+  }
   return response;
 }
 

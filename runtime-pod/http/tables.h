@@ -10,6 +10,7 @@ namespace oa::runtime {
 
 RouteTable run_routes();
 RouteTable message_routes();
+RouteTable invoke_routes();
 RouteTable kv_routes();
 RouteTable alarm_routes();
 RouteTable job_routes();
@@ -27,5 +28,6 @@ RouteTable process_routes();
 const schema::Field& alarm_table();
 const schema::Field& decision_table();
 const schema::Field& job_table();
+const schema::Field& invoke_table();
 
 }  // namespace oa::runtime

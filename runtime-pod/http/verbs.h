@@ -13,6 +13,10 @@ namespace oa::runtime {
 
 void run_agent(const CallPtr& call);
 void tick_agent(const CallPtr& call);
+void post_hibernate(const CallPtr& call);
+void post_wake(const CallPtr& call);
+void invoke_agent(const CallPtr& call);
+void invoke_agent_stream(const CallPtr& call);
 
 void send_to_agent(const CallPtr& call);
 void get_envelope(const CallPtr& call);
