@@ -1,6 +1,6 @@
 // What becomes of an archive: checked whole, and turned into one change of the store.
 //
-// Thread-safety: pure functions on values.
+// Thread-safety: can be called from any thread.
 #pragma once
 
 #include <cstdint>
