@@ -137,7 +137,7 @@ void Actor::run_effects(std::unique_lock<std::mutex>& lock) {
   const auto self = shared_from_this();  // an effect may let go of the last other owner
   while (!effects_.empty()) {
     {
-      const Effect effect = std::move(effects_.front());
+      Effect effect = std::move(effects_.front());
       effects_.pop_front();
       lock.unlock();
       effect();
@@ -302,13 +302,24 @@ Actor::Effect Actor::effect_of(Commit action) {
   work.report.tick = action.item.tick;
   work.report.duration = std::chrono::duration_cast<Duration>(now - work.started);
   work.report.usage = work.usage;
+  work.report.hibernates = work.writes.hibernate;
   // Of a replayed answer: as its row has it, which is written with the commit.
   work.report.storage_bytes = head_.bytes;
-  auto commit = std::make_shared<const AgentCommit>(make_commit(work, action.item));
-  return [self = shared_from_this(), ticket = action.item.ticket, commit] {
-    self->services_.commits.submit(*commit, [self, ticket, commit](Result<Committed> result) {
-      self->commit_done(ticket, commit, std::move(result));
-    });
+  AgentCommit commit = make_commit(work, action.item);
+  if (commit.state) work.new_state_bytes = commit.state->size();
+  // What those who watch are told: the rest goes to the store, and is not kept.
+  auto told = std::make_shared<const AgentCommit>(AgentCommit{.agent = commit.agent,
+                                                              .version = commit.version,
+                                                              .tick = commit.tick,
+                                                              .time = commit.time,
+                                                              .record = commit.record,
+                                                              .events = commit.events});
+  return [self = shared_from_this(), ticket = action.item.ticket, told,
+          commit = std::move(commit)]() mutable {
+    self->services_.commits.submit(std::move(commit),
+                                   [self, ticket, told](Result<Committed> result) {
+                                     self->commit_done(ticket, told, std::move(result));
+                                   });
   };
 }
 
@@ -320,9 +331,9 @@ void Actor::commit_done(Ticket ticket, const std::shared_ptr<const AgentCommit>&
   if (result) {
     // A side commit that was made after it may have answered before.
     head_ = result->head;
-    if (work.new_state && commit->state) {
+    if (work.new_state) {
       state_ = std::move(work.new_state);
-      state_bytes_ = commit->state->size();
+      state_bytes_ = work.new_state_bytes;
     }
     work.report.version = head_.version;
     if (!work.replay) work.report.storage_bytes = head_.bytes;

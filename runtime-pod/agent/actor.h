@@ -62,7 +62,7 @@ struct Outputs {
   std::function<void(AgentKey, std::vector<SocketAction>)> sockets;
   // An event for those who watch the agent. `after`: the newest record of the log before it.
   std::function<void(AgentKey, std::int64_t after, std::string_view event, Json data)> emit;
-  // A tick is on disk, with the records that it left in the log.
+  // A tick is on disk: with the head after it, and of its commit what the log has.
   std::function<void(AgentKey, const AgentHead&, const AgentCommit&)> committed;
   std::function<void(const AgentId&)> hibernate;
   // The agent's deletion is on disk.
@@ -210,6 +210,7 @@ class Actor : public std::enable_shared_from_this<Actor> {
     Usage usage;
     Json events = Json::array();
     std::shared_ptr<const Json> new_state;
+    std::size_t new_state_bytes = 0;
     TickReport report;
     bool decided = false;         // the decision came before it was parked
     bool is_over = false;         // what its row says about it is no more

@@ -49,6 +49,7 @@ AgentCommit Actor::make_commit(Work& work, const QueueItem& item) {
     add_success(work, commit, now);
   } else {
     // What only ends something must not fail for lack of room.
+    work.new_state = nullptr;
     add_failure(work, item, commit, now);
   }
   const Envelope& envelope = work.trigger->envelope;
@@ -70,7 +71,10 @@ AgentCommit Actor::make_commit(Work& work, const QueueItem& item) {
   }
   give_ordinals(commit.items, last_ordinal_);
   commit.ordinal = last_ordinal_;
-  next_use_ = add_use(next_use_, now, bytes, work.usage.iterations);
+  next_use_ = add_use(next_use_, now,
+                      {.ticks = work.kind == QueueItem::Kind::kTick ? 1 : 0,
+                       .bytes = static_cast<std::int64_t>(bytes),
+                       .iterations = work.usage.iterations});
   commit.use = next_use_;
   for (const ItemWrite& row : commit.items) {
     if (row.kind != ItemKind::kOutbox || !row.value) continue;
@@ -78,7 +82,7 @@ AgentCommit Actor::make_commit(Work& work, const QueueItem& item) {
       work.outgoing.emplace_back(row.key, std::move(*entry));
     }
   }
-  if (work.new_state && !item.verdict) next_state_ = work.new_state;
+  if (work.new_state) next_state_ = work.new_state;
   return commit;
 }
 

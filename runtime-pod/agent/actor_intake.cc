@@ -21,6 +21,22 @@ Error overflow(std::int64_t capacity) {
                         std::to_string(capacity) + ", envelopes");
 }
 
+ItemWrite overflow_item(const std::string& key, const Trigger& trigger, const Error& error,
+                        Time now) {
+  DeadLetterRow row{.reason = "Overflow", .error = error, .accepted = now, .buried = now};
+  row.trigger = trigger;
+  return {.kind = ItemKind::kDeadLetter, .key = key, .value = encode(row), .number = 0};
+}
+
+// Its sender's last number, which only rises.
+ItemWrite sender_item(const Envelope& envelope) {
+  return {.kind = ItemKind::kSender,
+          .key = envelope.source + '\n' + envelope.sender,
+          .value = "",
+          .number = envelope.seq,
+          .condition = {.must_advance = true}};
+}
+
 // So that one agent does not take all of what may be on its way at a time.
 constexpr std::size_t kMaxFired = 1000;
 
@@ -162,14 +178,7 @@ bool Actor::deposit(Deposit& deposit) {
     outcome.finished = now;
     outcome.error = place.error();
     outcome.dead_letter = key;
-    commit.items.push_back({.kind = ItemKind::kDeadLetter,
-                            .key = key,
-                            .value = encode(DeadLetterRow{.trigger = deposit.trigger,
-                                                          .reason = "Overflow",
-                                                          .error = place.error(),
-                                                          .accepted = now,
-                                                          .buried = now}),
-                            .number = 0});
+    commit.items.push_back(overflow_item(key, deposit.trigger, place.error(), now));
     services_.metrics.dead_letter("Overflow");
   }
   if (deposit.job) {
@@ -184,14 +193,7 @@ bool Actor::deposit(Deposit& deposit) {
                             .number = 0,
                             .condition = {.must_advance = !deposit.is_again}});
   }
-  if (deposit.is_ordered) {
-    const Envelope& envelope = deposit.trigger.envelope;
-    commit.items.push_back({.kind = ItemKind::kSender,
-                            .key = envelope.source + '\n' + envelope.sender,
-                            .value = "",
-                            .number = envelope.seq,
-                            .condition = {.must_advance = true}});
-  }
+  if (deposit.is_ordered) commit.items.push_back(sender_item(deposit.trigger.envelope));
   commit.ordinal = last_ordinal_;
   ++arriving_;
   const std::string kept = place ? key : std::string();
@@ -399,13 +401,17 @@ void Actor::give_row(Work& work, std::vector<ItemWrite>& items, const std::strin
   InboxRow row = inbox_row(work);
   row.approval = approval;
   items.push_back(inbox_item(work.source.key, row, now));
+  // What waits for people has no time of its own: the approval's expiry has.
+  if (!approval.empty()) items.back().due.reset();
   if (work.replay && is_new) {
     // A repeat finds it, also in the next process.
     items.push_back({.kind = ItemKind::kReplay,
                      .key = work.replay->key,
                      .value = encode(ReplayRow{.fingerprint = work.replay->fingerprint,
                                                .envelope_id = work.trigger->envelope.id}),
-                     .number = 0});
+                     .number = 0,
+                     // An answer given before stands: it has not been looked for yet.
+                     .condition = {.must_be_absent = true}});
   }
   if (work.job) return;
   EnvelopeRow outcome{.accepted = work.accepted, .inbox = work.source.key};

@@ -314,12 +314,12 @@ void give_ordinals(std::vector<ItemWrite>& items, std::int64_t& last) {
   }
 }
 
-DayUse add_use(const DayUse& before, Time now, std::size_t bytes, std::int64_t iterations) {
+DayUse add_use(const DayUse& before, Time now, const DayUse& more) {
   DayUse use = before;
   if (use.day != day_of(now)) use = DayUse{.day = day_of(now)};
-  ++use.ticks;
-  use.bytes += static_cast<std::int64_t>(bytes);
-  use.iterations += iterations;
+  use.ticks += more.ticks;
+  use.bytes += more.bytes;
+  use.iterations += more.iterations;
   return use;
 }
 

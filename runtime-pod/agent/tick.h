@@ -106,8 +106,8 @@ Result<WriteSet> make_write_set(const std::shared_ptr<const Json>& state, TickWr
 // Gives out ordinals: to items that ask for one, from `last` + 1 on.
 void give_ordinals(std::vector<ItemWrite>& items, std::int64_t& last);
 
-// The use of the day of `now`, with what one more tick adds.
-DayUse add_use(const DayUse& before, Time now, std::size_t bytes, std::int64_t iterations);
+// The use of the day of `now`, with what was used since.
+DayUse add_use(const DayUse& before, Time now, const DayUse& more);
 // LIMIT_EXCEEDED, reason BudgetExceeded, if the day's budget has no room for a tick more.
 Result<void> check_budget(const BudgetConfig& budget, const DayUse& use, Time now);
 

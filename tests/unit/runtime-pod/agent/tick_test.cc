@@ -124,10 +124,10 @@ TEST(Tick, gives_out_ordinals_to_rows_that_ask_for_one) {
 
 TEST(Tick, counts_the_use_of_each_day_for_itself) {
   const Time noon(std::chrono::hours(36));
-  const DayUse once = add_use({}, noon, 100, 3);
+  const DayUse once = add_use({}, noon, {.ticks = 1, .bytes = 100, .iterations = 3});
   EXPECT_EQ(once, (DayUse{.day = 1, .ticks = 1, .bytes = 100, .iterations = 3}));
-  EXPECT_EQ(add_use(once, noon, 1, 0).ticks, 2);
-  EXPECT_EQ(add_use(once, noon + std::chrono::hours(12), 1, 0).ticks, 1);
+  EXPECT_EQ(add_use(once, noon, {.ticks = 1}).ticks, 2);
+  EXPECT_EQ(add_use(once, noon + std::chrono::hours(12), {.ticks = 1}).ticks, 1);
   EXPECT_TRUE(check_budget({.ticks_per_day = 2}, once, noon));
   const auto over = check_budget({.iterations_per_day = 3}, once, noon);
   ASSERT_FALSE(over);
