@@ -12,8 +12,7 @@ RouteTable socket_routes() {
             "agent replies or sends to it.",
             Body::kNone,
             {kTraceparentHeader},
-            {{101, "A WebSocket (RFC 6455).", "", ""}}}},
-          {}};
+            {{101, "A WebSocket (RFC 6455).", "", ""}}}}};
 }
 
 }  // namespace oa::runtime
