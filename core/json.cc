@@ -19,6 +19,7 @@ namespace oa {
 namespace {
 
 constexpr std::size_t kMaxYamlNodes = 100'000;
+constexpr std::size_t kMaxYamlBytes = 16 * 1024 * 1024;  // of all texts and keys
 
 Error malformed(std::string_view format, const std::string& why) {
   return make_error(Code::kInvalidRequest,
@@ -53,6 +54,7 @@ const std::string kTooDeep =
 template <typename Number>
 bool whole_number(const std::string& text, Number& number) {
   const char* end = text.data() + text.size();
+  if (text.starts_with("+-")) return false;
   const char* begin = text.data() + (text[0] == '+' ? 1 : 0);
   const auto parsed = std::from_chars(begin, end, number);
   return parsed.ec == std::errc() && parsed.ptr == end;
@@ -86,7 +88,7 @@ class YamlBuilder : public YAML::EventHandler {
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    add(mark, anchor, nullptr, 1);
+    add(mark, anchor, nullptr, {1, 0});
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -94,7 +96,7 @@ class YamlBuilder : public YAML::EventHandler {
     if (wants_key()) {
       set_key(mark, text);
     } else {
-      add(mark, anchor, tag == "?" ? plain_scalar(text) : Json(text), 1);
+      add(mark, anchor, tag == "?" ? plain_scalar(text) : Json(text), {1, text.size()});
     }
   }
 
@@ -102,8 +104,8 @@ class YamlBuilder : public YAML::EventHandler {
     const auto found = anchors_.find(anchor);
     if (found == anchors_.end())
       throw YAML::ParserException(mark, "an alias must not stand inside of what it names");
-    count(mark, found->second.nodes);
-    add(mark, 0, found->second.value, 0);
+    count(mark, found->second.extent);
+    add(mark, 0, found->second.value, {});
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
@@ -119,27 +121,37 @@ class YamlBuilder : public YAML::EventHandler {
   void OnMapEnd() override { close(); }
 
  private:
+  struct Extent {
+    std::size_t nodes = 0;
+    std::size_t bytes = 0;  // of texts and keys
+  };
   struct Open {
     YAML::Mark mark;
     YAML::anchor_t anchor;
-    std::size_t nodes_before;
+    Extent before;
     Json value;
     std::optional<std::string> key;  // of an object: the key whose value comes next
   };
   struct Anchored {
     Json value;
-    std::size_t nodes;
+    Extent extent;
   };
 
   bool wants_key() const {
     return !open_.empty() && open_.back().value.is_object() && !open_.back().key;
   }
 
-  void count(const YAML::Mark& mark, std::size_t nodes) {
-    nodes_ += nodes;
-    if (nodes_ > kMaxYamlNodes) {
+  // Before what it counts is copied.
+  void count(const YAML::Mark& mark, const Extent& more) {
+    extent_.nodes += more.nodes;
+    extent_.bytes += more.bytes;
+    if (extent_.nodes > kMaxYamlNodes) {
       throw YAML::ParserException(
           mark, "it must not hold more than " + std::to_string(kMaxYamlNodes) + " values");
+    }
+    if (extent_.bytes > kMaxYamlBytes) {
+      throw YAML::ParserException(
+          mark, "its texts must not be longer than " + std::to_string(kMaxYamlBytes) + " bytes");
     }
   }
 
@@ -148,28 +160,32 @@ class YamlBuilder : public YAML::EventHandler {
       throw YAML::ParserException(mark,
                                   "the key \"" + shorten(text, 64) + "\" must appear only once");
     }
+    count(mark, {0, text.size()});
     open_.back().key = text;
   }
 
   void open(const YAML::Mark& mark, YAML::anchor_t anchor, Json empty) {
     if (wants_key()) throw YAML::ParserException(mark, "every key must be text");
     if (open_.size() >= kMaxJsonDepth) throw YAML::ParserException(mark, kTooDeep);
-    const std::size_t before = nodes_;
-    count(mark, 1);
+    const Extent before = extent_;
+    count(mark, {1, 0});
     open_.push_back({mark, anchor, before, std::move(empty), std::nullopt});
   }
 
   void close() {
     Open done = std::move(open_.back());
     open_.pop_back();
-    if (done.anchor != 0) anchors_[done.anchor] = {done.value, nodes_ - done.nodes_before};
-    add(done.mark, 0, std::move(done.value), 0);
+    if (done.anchor != 0) {
+      anchors_[done.anchor] = {
+          done.value, {extent_.nodes - done.before.nodes, extent_.bytes - done.before.bytes}};
+    }
+    add(done.mark, 0, std::move(done.value), {});
   }
 
-  void add(const YAML::Mark& mark, YAML::anchor_t anchor, Json value, std::size_t nodes) {
+  void add(const YAML::Mark& mark, YAML::anchor_t anchor, Json value, const Extent& extent) {
     if (wants_key()) throw YAML::ParserException(mark, "every key must be text");
-    count(mark, nodes);
-    if (anchor != 0) anchors_[anchor] = {value, nodes};
+    count(mark, extent);
+    if (anchor != 0) anchors_[anchor] = {value, extent};
     if (open_.empty()) {
       root_ = std::move(value);
     } else if (open_.back().value.is_array()) {
@@ -183,7 +199,7 @@ class YamlBuilder : public YAML::EventHandler {
   Json root_;
   std::vector<Open> open_;
   std::map<YAML::anchor_t, Anchored> anchors_;
-  std::size_t nodes_ = 0;
+  Extent extent_;
 };
 
 }  // namespace

@@ -23,7 +23,7 @@ Result<Json> parse_json(std::string_view text);
 
 // One YAML 1.2 document (core schema: a plain `yes` is text, `true` a boolean; quoted scalars are
 // text), or JSON when the text begins with "{". Also refuses duplicate keys, keys that are not
-// text, more than one document, and aliases that expand to more than 100,000 nodes.
+// text, more than one document, and aliases that expand to more than 100,000 nodes or 16 MiB.
 Result<Json> parse_yaml(std::string_view text);
 
 // The compact text of a value. Bytes that are not UTF-8 are replaced, so that this never fails.

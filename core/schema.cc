@@ -125,7 +125,8 @@ class Validator {
       }
     }
     if (unknown_ == Unknown::kIgnore) return;
-    for (const auto& [key, unused] : value.items()) {
+    for (const auto& member : value.items()) {
+      const std::string& key = member.key();
       const bool known = std::any_of(field.fields.begin(), field.fields.end(),
                                      [&](const Field& child) { return child.name == key; });
       if (!known)

@@ -118,7 +118,8 @@ Result<std::int64_t> parse_scaled_quantity(std::string_view text, int extra_ten)
     return bad("quantity", text, kQuantityRule);
   }
   if (rest.size() >= 2 && (rest.front() == 'e' || rest.front() == 'E')) {
-    std::string_view number = rest.substr(rest[1] == '+' ? 2 : 1);
+    const bool plus = rest[1] == '+' && rest.substr(2, 1) != "-";
+    std::string_view number = rest.substr(plus ? 2 : 1);
     int exponent = 0;
     auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), exponent);
     if (error == std::errc() && end == number.data() + number.size() && exponent >= -18 &&

@@ -38,7 +38,7 @@ int own_port(std::string_view scheme) { return scheme == "https" ? 443 : 80; }
 
 bool is_ipv6(const std::string& host) {
   in6_addr address{};
-  return ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
+  return host.find('\0') == std::string::npos && ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
 }
 
 bool is_name(std::string_view host) {

@@ -57,7 +57,10 @@ void RowWriter::base64(std::string_view name, std::string_view value) {
 }
 
 void RowWriter::number(std::string_view name, std::int64_t value, std::int64_t otherwise) {
-  if (value == otherwise) return;
+  if (value != otherwise) present_number(name, value);
+}
+
+void RowWriter::present_number(std::string_view name, std::int64_t value) {
   key(name);
   char digits[24];
   const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
@@ -71,9 +74,7 @@ void RowWriter::flag(std::string_view name, bool value) {
 }
 
 void RowWriter::time(std::string_view name, const std::optional<Time>& value) {
-  if (!value) return;
-  const std::int64_t count = value->time_since_epoch().count();
-  number(name, count, count + 1);
+  if (value) present_number(name, value->time_since_epoch().count());
 }
 
 void RowWriter::json(std::string_view name, const Json& value) {

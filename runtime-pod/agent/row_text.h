@@ -59,6 +59,7 @@ class RowWriter {
 
  private:
   void key(std::string_view name);
+  void present_number(std::string_view name, std::int64_t value);
   void quoted(std::string_view value);
 
   template <typename Write>

@@ -16,12 +16,11 @@ std::string_view trimmed(std::string_view text) {
 // The version of one of our ETags for this agent; nothing for any other text.
 std::optional<std::int64_t> version_of(AgentKey agent, std::string_view etag) {
   const std::string prefix = "\"" + std::to_string(agent) + "-";
-  if (!etag.starts_with(prefix) || !etag.ends_with('"')) return std::nullopt;
-  etag.remove_prefix(prefix.size());
+  if (!etag.starts_with(prefix)) return std::nullopt;
   std::int64_t version = 0;
-  const char* last = etag.data() + etag.size() - 1;
-  const auto [end, error] = std::from_chars(etag.data(), last, version);
-  if (error != std::errc() || end != last) return std::nullopt;
+  std::from_chars(etag.data() + prefix.size(), etag.data() + etag.size(), version);
+  // A version has one text: "7-042" is not what was given out for 42.
+  if (make_etag(agent, version) != etag) return std::nullopt;
   return version;
 }
 

@@ -94,6 +94,21 @@ TEST(ParseYaml, is_not_blown_up_by_aliases_or_nesting) {
   EXPECT_FALSE(parse_yaml("a: " + std::string(100'000, '[')));
 }
 
+TEST(ParseYaml, is_not_blown_up_by_aliases_of_long_texts) {
+  const std::string long_text(1'000, 'x');
+  for (const std::string& anchored : {long_text, "{" + long_text + ": 1}"}) {
+    std::string bomb = "a: &a " + anchored + "\nb:\n";
+    for (int i = 0; i < 20'000; ++i) bomb += "- *a\n";
+    const auto parsed = parse_yaml(bomb);
+    ASSERT_FALSE(parsed);
+    EXPECT_NE(parsed.error().detail.find("must not be longer"), std::string::npos);
+  }
+}
+
+TEST(ParseYaml, takes_one_sign_before_a_number) {
+  EXPECT_EQ(parse_yaml("[+5, -5, +-5, -+5, +-0.5]").value(), (Json{5, -5, "+-5", "-+5", "+-0.5"}));
+}
+
 TEST(ParseYaml, repeats_what_an_alias_names) {
   const auto yaml = parse_yaml("a: &x {b: [1, 2]}\nc: *x\nd: &y text\ne: [*y, *x]\n");
   ASSERT_TRUE(yaml) << to_string(yaml.error());

@@ -68,7 +68,7 @@ TEST(Quantity, rounds_up) {
 TEST(Quantity, refuses_the_rest_and_names_it) {
   for (const char* text :
        {"", "Gi", "10GiB", "-1", "1 Gi", "10gi", "1x", "e3", ".", "9223372036854775808", "8Ei",
-        "100E", "1e", "1e99", "0x10", "1_000", "1,5"}) {
+        "100E", "1e", "1e99", "1e+-3", "0x10", "1_000", "1,5"}) {
     const auto parsed = parse_quantity(text);
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.error().code, Code::kInvalidRequest);

@@ -61,6 +61,7 @@ TEST(Url, is_refused_when_it_is_none_that_the_client_calls) {
            std::string("http://::1/"),
            std::string("http://[::1/"),
            std::string("http://[::1]x/"),
+           std::string("http://[::1\0x]/", 15),
            std::string("http://[1.2.3.4]/"),
            std::string("http://[fe80::1%25eth0]/"),
            std::string("http://[]/"),

@@ -223,6 +223,13 @@ TEST(Rows, read_missing_members_as_their_defaults) {
   expect_round_trip(SocketRow{}, decode_socket);
 }
 
+TEST(Rows, keep_times_to_the_last_one) {
+  const std::string text = R"({"finished":9223372036854775807,"status":"Failed"})";
+  const auto row = decode_envelope(text);
+  ASSERT_TRUE(row);
+  EXPECT_EQ(decode_envelope(encode(*row))->finished, Time(Duration::max()));
+}
+
 TEST(Rows, pass_over_members_of_a_newer_program) {
   EXPECT_EQ(decode_alarm(R"({"name":"n","colour":{"deep":[1]}})")->name, "n");
 }
