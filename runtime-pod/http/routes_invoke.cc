@@ -11,6 +11,7 @@ using schema::Kind;
 constexpr std::size_t kMaxContentBytes = 4 * 1024 * 1024;
 constexpr std::size_t kMaxMessages = 10'000;
 constexpr std::size_t kMaxIdBytes = 256;
+constexpr std::size_t kMaxNumberBytes = 32;
 
 bool has_one_input(const Json& input) {
   return input.contains("messages") != input.contains("prompt");
@@ -62,6 +63,7 @@ schema::Field options() {
                      {.name = "temperature",
                       .kind = Kind::kAny,
                       .description = "Of the model: 0 to 2.",
+                      .max_length = kMaxNumberBytes,
                       .rules = {{"", "be a number between 0 and 2", is_temperature}}}}};
 }
 
