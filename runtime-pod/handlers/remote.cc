@@ -170,7 +170,7 @@ void RemoteHandler::run(TickInput input, std::function<void(TickOutcome)> done) 
   const auto access = context_api_->open(input);
   if (!access) {
     end_sending();
-    return done(retried_tick(access.error()));
+    return done(retried_tick(unavailable(access.error().detail)));
   }
   auto answer = std::make_shared<Answer>(input.context, clock_, net::to_string(*url));
   net::ClientRequest request = make_request(input, *url, *access, clock_.monotonic());
