@@ -22,6 +22,7 @@ class Handler:
 
         class Exchange(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
                 tick = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -275,3 +275,25 @@ def test_a_stream_of_a_repeat_has_the_first_outcome(daemon):
     first = events(stream(daemon, "remember milk", keyed("k")))
     again = events(stream(daemon, "remember milk", keyed("k")))
     assert [name for name, _ in again] == ["meta", "usage", "done"] and again[-1] == first[-1]
+
+
+def test_a_repeat_that_waits_in_the_queue_runs_nothing_again(start):
+    gate, first = handler.Gate(), "remember milk"
+
+    def answer(tick):
+        payload = tick["trigger"]["envelope"]["payload"]
+        return gate(tick) if payload == "slow" else {"reply": payload}
+
+    daemon = start()
+    with contextlib.closing(handler.Handler(answer)) as one, concurrent.futures.ThreadPoolExecutor() as pool:
+        daemon.call("POST", "/agents", one.manifest())
+        answered = daemon.call("POST", RUN, first, keyed("k"))
+        slow = pool.submit(daemon.call, "POST", RUN, "slow")
+        one.wait_for(2)
+        again = pool.submit(daemon.call, "POST", RUN, first, keyed("k", Prefer="wait=0"))
+        runtime.wait_until(lambda: daemon.call("GET", "/agents/my-agent/status").json["waiting"] == 1, "it to wait")
+        gate.open()
+        assert slow.result(runtime.PATIENCE).status == 200
+        assert again.result(runtime.PATIENCE).json == answered.json
+        assert daemon.call("POST", RUN, "last").status == 200
+        assert [tick["trigger"]["envelope"]["payload"] for tick in one.ticks] == [first, "slow", "last"]
