@@ -4,6 +4,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 JOBS ?= $(shell nproc)
+SECONDS ?= 60
 LISTEN ?= 127.0.0.1:8080
 DATA_DIR ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/openagents
 
@@ -47,9 +48,9 @@ cuda:  ## bring the CUDA toolkit (no root, no GPU needed) and configure the cuda
 	@cmake --preset cuda --log-level=STATUS
 
 ##@ Test
-.PHONY: test unit integration e2e asan tsan bench
+.PHONY: test unit integration e2e asan tsan fuzz bench
 test:  ## everything: unit, integration, e2e
-	@$(PACKAGES) build test e2e
+	@$(PACKAGES) build test fuzz e2e
 	@$(DEV)
 	@$(CTEST) -L '^(unit|integration|e2e)$$'
 
@@ -59,7 +60,7 @@ unit:  ## pure and fast; needs neither root nor a cluster
 	@$(CTEST) -L '^unit$$'
 
 integration:  ## real processes, sockets and disks; needs neither root nor a cluster
-	@$(PACKAGES) build test
+	@$(PACKAGES) build test fuzz
 	@$(DEV)
 	@$(CTEST) -L '^integration$$'
 
@@ -72,6 +73,10 @@ asan tsan:  ## the unit tests under sanitizers
 	@$(PACKAGES) build test
 	@cmake --preset $@ >/dev/null && cmake --build --preset $@ -j $(JOBS) --target unit_tests
 	@ctest --preset $@ -j $(JOBS) -L '^unit$$'
+
+fuzz:  ## feed every parser of foreign bytes what a fuzzer makes up, for SECONDS=60 each
+	@$(PACKAGES) build fuzz
+	@tests/fuzz/run.sh $(SECONDS)
 
 bench:  ## measure memory and latency of a release build (root, for the cluster)
 	@$(PACKAGES) build e2e bench

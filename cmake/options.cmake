@@ -8,6 +8,7 @@ set_property(GLOBAL PROPERTY USE_FOLDERS ON)
 set(OPENAGENTS_SANITIZE "" CACHE STRING "Sanitizers for -fsanitize=, e.g. address,undefined or thread")
 option(OPENAGENTS_WERROR "Treat warnings as errors" ON)
 option(OPENAGENTS_TESTS "Build the tests" ON)
+option(OPENAGENTS_FUZZ "Build the fuzz targets, by clang" OFF)
 option(OPENAGENTS_CUDA "Find the CUDA toolkit" OFF)
 
 add_library(oa_options INTERFACE)
@@ -22,7 +23,7 @@ if(OPENAGENTS_SANITIZE)
                       -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${OPENAGENTS_SANITIZE})
   # Sanitizer instrumentation makes gcc 12 see uninitialised values in library templates.
-  target_compile_options(oa_options INTERFACE -Wno-maybe-uninitialized -Wno-tsan)
+  target_compile_options(oa_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-tsan>)
 endif()
 
 find_program(OPENAGENTS_MOLD mold)
