@@ -144,7 +144,9 @@ TEST_F(Approvals, survive_a_crash_at_every_commit) {  // I3
       ASSERT_TRUE(ends(envelope, R"(["Approved",""])"));
     }
     engine.restart();
-    if (!list().empty()) ASSERT_TRUE(decide(list()[0].id, Decision::kApproved));
+    if (!list().empty()) {
+      ASSERT_TRUE(decide(list()[0].id, Decision::kApproved));
+    }
     ASSERT_TRUE(ends(envelope, R"(["Approved",""])"));
   }
 }
