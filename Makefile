@@ -4,6 +4,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 JOBS ?= $(shell nproc)
+CYCLES ?= 1000
 SECONDS ?= 60
 LISTEN ?= 127.0.0.1:8080
 DATA_DIR ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/openagents
@@ -48,7 +49,7 @@ cuda:  ## bring the CUDA toolkit (no root, no GPU needed) and configure the cuda
 	@cmake --preset cuda --log-level=STATUS
 
 ##@ Test
-.PHONY: test unit integration e2e asan tsan fuzz bench
+.PHONY: test unit integration e2e soak asan tsan fuzz bench
 test:  ## everything: unit, integration, e2e
 	@$(PACKAGES) build test fuzz e2e
 	@$(DEV)
@@ -68,6 +69,11 @@ e2e:  ## real pods: on a cluster of its own (root), or on KUBECONFIG's
 	@$(PACKAGES) build test e2e
 	@$(DEV)
 	@$(CTEST) -L '^e2e$$'
+
+soak:  ## load it, end it at random and look whether all is there, CYCLES=1000 times
+	@$(PACKAGES) build test
+	@$(DEV) --target agent-runtime crash_shim
+	@CRASH_CYCLES=$(CYCLES) ctest --preset dev --verbose -L '^soak$$'
 
 asan tsan:  ## the unit tests under sanitizers
 	@$(PACKAGES) build test
