@@ -26,6 +26,7 @@ spec:
   config:
     maxTickDuration: 30s
     maxStorageBytes: {max_storage}
+    inbox: {inbox}
   resources:
     requests: {{memory: 256Mi, cpu: 100m}}
     limits: {{memory: 1Gi, cpu: 1000m}}
@@ -33,8 +34,8 @@ spec:
 """
 
 
-def manifest(name: str = "my-agent", max_storage: str = "1Gi") -> str:
-    return MANIFEST.format(name=name, max_storage=max_storage)
+def manifest(name: str = "my-agent", max_storage: str = "1Gi", inbox: str = "{}") -> str:
+    return MANIFEST.format(name=name, max_storage=max_storage, inbox=inbox)
 
 
 def wait_until(condition: typing.Callable[[], typing.Any], what: str, patience: float = PATIENCE) -> typing.Any:

@@ -129,8 +129,8 @@ def test_a_slow_client_holds_up_nobody(daemon):
 
 
 def test_a_queue_that_is_full_says_try_again(start):
-    daemon = start("serve", "--queue-capacity", "1")
-    daemon.call("POST", "/agents", runtime.manifest())
+    daemon = start()
+    daemon.call("POST", "/agents", runtime.manifest(inbox="{capacity: 1}"))
     # Each failing note waits for its back-off: one place is soon not enough.
     waiting = [daemon.connect() for _ in range(8)]
     for connection in waiting:
