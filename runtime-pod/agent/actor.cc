@@ -422,7 +422,7 @@ Actor::Effect Actor::effect_of(Answer action) {
     InboxRow next;
     next.trigger = *work->trigger;
     next.job = work->job->id;
-    next.ticks = work->job->ticks;
+    next.ticks = work->job->ticks + 1;
     return [self = shared_from_this(), key = work->next_inbox, next = std::move(next)]() mutable {
       self->resume(key, std::move(next));
     };

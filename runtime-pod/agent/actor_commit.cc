@@ -197,7 +197,9 @@ void Actor::add_journal_end(Work& work, bool failed, AgentCommit& commit, Time n
 
 void Actor::add_job(Work& work, const std::optional<Error>& error, AgentCommit& commit, Time now) {
   if (!work.job) return;
-  JobRow& job = *work.job;
+  // A copy: what is not committed in the end runs again from what was there before.
+  JobRow job = *work.job;
+  work.next_inbox.clear();
   ++job.ticks;
   if (!job.started) job.started = now;
   if (work.writes.job && !work.writes.job->progress.is_null()) {
