@@ -20,6 +20,8 @@ std::vector<Option> make_options() {
        "where HTTP is served: host:port, :port or unix:PATH"},
       {"admin-listen", Kind::kText, "127.0.0.1:9464", ":9464", kYes, kYes,
        "where /metrics, /healthz and /readyz are served"},
+      {"grpc-listen", Kind::kText, "", ":9090", kYes, kYes,
+       "where gRPC is served: host:port, :port or unix:PATH; empty: it is not"},
       {"context-listen", Kind::kText, "127.0.0.1:0", "127.0.0.1:8079", kYes, kYes,
        "where handlers in other processes call back during a tick; port 0 is any"},
       {"data-dir", Kind::kText, "~/.local/share/openagents", wire::kDataDirectory, kYes, kYes,
@@ -246,6 +248,7 @@ Result<Config> make_config(Mode mode, const Given& given) {
   config.mode = mode;
   config.listen = reader.text("listen");
   config.admin_listen = reader.text("admin-listen");
+  config.grpc_listen = reader.text("grpc-listen");
   config.context_listen = reader.text("context-listen");
   config.data_dir = reader.text("data-dir");
   config.secrets_dir = reader.text("secrets-dir");

@@ -26,6 +26,7 @@ struct Config {
   Mode mode = Mode::kDaemon;
   std::string listen;
   std::string admin_listen;
+  std::string grpc_listen;  // empty: not at all
   std::string context_listen;
   std::string data_dir;
   std::string secrets_dir;  // <name>/<key> below it is the value of a secret

@@ -26,6 +26,7 @@
 #include "runtime-pod/audit/signing_key.h"
 #include "runtime-pod/disk_watch.h"
 #include "runtime-pod/handlers/context_api.h"
+#include "runtime-pod/grpc/server.h"
 #include "runtime-pod/handlers/notebook.h"
 #include "runtime-pod/handlers/remote.h"
 #include "runtime-pod/http/api.h"
@@ -140,6 +141,7 @@ struct Runtime::Parts {
   Result<void> apply_agents();
   Result<void> apply(const Agent& agent);
   Result<void> serve();
+  Result<void> serve_grpc();
   void drain();
 
   const Config config;
@@ -175,6 +177,7 @@ struct Runtime::Parts {
   std::unique_ptr<Api> api;
   std::unique_ptr<net::HttpServer> health;
   std::unique_ptr<net::HttpServer> server;
+  std::unique_ptr<GrpcServer> grpc;  // null: not served
 };
 
 Runtime::Parts::Parts(const Config& runtime_config, const Clock& runtime_clock,
@@ -199,6 +202,7 @@ Runtime::Parts::Parts(const Config& runtime_config, const Clock& runtime_clock,
 // First nothing calls in any more, then what runs is waited for, then what it used goes. The actors
 // that the store may still know are the last to need `actor_services`.
 Runtime::Parts::~Parts() {
+  grpc.reset();
   server.reset();
   health.reset();
   if (timekeeper) timekeeper->stop();
@@ -479,14 +483,35 @@ Result<void> Runtime::Parts::serve() {
   return {};
 }
 
+Result<void> Runtime::Parts::serve_grpc() {
+  if (config.grpc_listen.empty()) return {};
+  GrpcOptions options{.listen = config.grpc_listen,
+                      .body_bytes = config.body_bytes,
+                      .ready = services->ready,
+                      .later = [this](Duration span, std::function<void()> work) {
+                        scheduler->at(clock.monotonic() + span, std::move(work));
+                      }};
+  if (config.mode == Mode::kPod) options.agent = config.agent;
+  auto started = GrpcServer::start(std::move(options),
+                                   [this](net::Request request, net::Respond respond) {
+                                     api->handle(std::move(request), std::move(respond));
+                                   });
+  if (!started) return started.error();
+  grpc = std::move(*started);
+  log.info("serving gRPC", {{"listen", config.grpc_listen}, {"port", grpc->port()}});
+  return {};
+}
+
 void Runtime::Parts::drain() {
   const Error why = make_error(Code::kUnavailable, "Draining", "the runtime is stopping");
   gate.close(InputGate::Reason::kDraining, why);
   log.info("draining", {{"timeoutMs", drain_timeout.count() / 1000}});
   timekeeper->stop();
   outbox->stop();
-  const bool all =
-      server->drain(std::chrono::duration_cast<std::chrono::milliseconds>(drain_timeout));
+  const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(drain_timeout);
+  auto calls = std::async(std::launch::async, [&] { return !grpc || grpc->drain(limit); });
+  const bool requests = server->drain(limit);
+  const bool all = calls.get() && requests;
   if (!all) log.warn("requests were cut off at the end of the drain timeout");
   host->discard(why);
   store->close();
@@ -507,6 +532,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const Config& config, const Cloc
   parts->health = std::move(*health);
   if (auto done = parts->apply_agents(); !done) return done.error();
   if (auto done = parts->serve(); !done) return done.error();
+  if (auto done = parts->serve_grpc(); !done) return done.error();
   return std::unique_ptr<Runtime>(new Runtime(std::move(parts)));
 }
 

@@ -31,6 +31,6 @@ LABEL org.opencontainers.image.title="OpenAgents agent runtime" \
       org.opencontainers.image.base.name=scratch
 COPY --from=build /image /
 USER 65532:65532
-EXPOSE 8080 9464
+EXPOSE 8080 9090 9464
 ENTRYPOINT ["/usr/local/bin/agent-runtime"]
 CMD ["pod"]

@@ -20,7 +20,8 @@ json build_service(const kube::Object& agent) {
         {"selector", selector_labels(name)},
         {"ports",
          json::array(
-             {{{"name", "http"}, {"port", 80}, {"targetPort", "http"}, {"protocol", "TCP"}}})}}}};
+             {{{"name", "http"}, {"port", 80}, {"targetPort", "http"}, {"protocol", "TCP"}},
+              {{"name", "grpc"}, {"port", 9090}, {"targetPort", "grpc"}, {"protocol", "TCP"}}})}}}};
 }
 
 }  // namespace oa::op

@@ -21,6 +21,8 @@ constexpr const char* kSpecDirectory = "/etc/openagents";
 constexpr const char* kSpecFile = "spec.json";
 // What a pod gets beyond its drain time before it is killed: closing the database takes a moment.
 constexpr std::int64_t kGraceSeconds = 5;
+// What the runtime listens on where it is not told otherwise.
+constexpr int kGrpcPort = 9090;
 
 std::string fnv1a_hex(const std::string& text) {
   std::uint64_t hash = 0xcbf29ce484222325;
@@ -96,6 +98,7 @@ json container(const kube::Object& agent, const AgentSpec& spec, const Platform&
       {"ports",
        json::array(
            {{{"name", "http"}, {"containerPort", wire::kHttpPort}, {"protocol", "TCP"}},
+            {{"name", "grpc"}, {"containerPort", kGrpcPort}, {"protocol", "TCP"}},
             {{"name", "metrics"}, {"containerPort", wire::kMetricsPort}, {"protocol", "TCP"}}})},
       // The start-up probe finds a new process within a second; after that the readiness probe can
       // be calm. A data directory that the last pod has not let go of yet is awaited for 30 s,

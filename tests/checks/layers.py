@@ -30,7 +30,7 @@ FREE = ("tests", "e2e")
 
 # Costly or invasive libraries stay out of public headers, so that their users can change and
 # everyone else's compile time does not.
-PRIVATE_LIBRARIES = re.compile(r"<(boost/|cpprest/|pplx/|prometheus/|sqlite3\.h|yaml-cpp/|openssl/)")
+PRIVATE_LIBRARIES = re.compile(r"<(boost/|cpprest/|pplx/|prometheus/|sqlite3\.h|yaml-cpp/|openssl/|grpcpp/|google/protobuf/)")
 
 # core/ is values in, values out, and so is a file that declares itself pure.
 IMPURE = re.compile(
