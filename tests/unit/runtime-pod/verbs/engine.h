@@ -253,10 +253,9 @@ class Engine {
           host->fire(row, std::move(done));
         },
         nullptr, log);
-    store =
-        Store::open({.directory = dir.file("data"), .seal = unsealed}, std::move(hooks), clock,
-                    nullptr, log)
-            .value();
+    store = Store::open({.directory = dir.file("data"), .seal = unsealed}, std::move(hooks), clock,
+                        nullptr, log)
+                .value();
     commits = std::make_unique<Switch>(store->commits());
     const auto find_handler = [this](const AgentSpec&) -> Handler& { return handler; };
     actor_services = std::unique_ptr<ActorServices>(
