@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/agent_json.h"
 #include "core/text.h"
 #include "runtime-pod/agent/attempt.h"
 
@@ -57,6 +58,7 @@ Actor::~Actor() { services_.awake_bytes -= accounted_; }
 
 void Actor::apply_spec(const AgentSpec& spec) {
   spec_ = std::make_shared<const AgentSpec>(spec);
+  revision_ = row_.uid + ' ' + dump(runtime_spec(spec).value("handler", Json()));
   limits_.max_tick_duration = spec.config.max_tick_duration;
   limits_.capacity = static_cast<std::size_t>(spec.config.inbox.capacity);
   limits_.max_attempts = spec.config.retry.max_attempts;
@@ -220,7 +222,7 @@ Actor::Effect Actor::effect_of(RunHandler action) {
   work.attempt =
       std::make_shared<Attempt>(services_, weak_from_this(), key_, id_,
                                 Attempt::Facts{ticket, run, action.item.tick, action.item.attempt,
-                                               envelope.id, envelope.traceparent, row_.uid,
+                                               envelope.id, envelope.traceparent, revision_,
                                                work.has_journal, spec_->config.max_iterations});
   Handler& handler = services_.handler(*spec_);
   const auto start = [self = shared_from_this(), ticket, run, &handler](TickInput given) {

@@ -305,6 +305,7 @@ class Actor : public std::enable_shared_from_this<Actor> {
   // By mutex_, all of them.
   AgentRow row_;
   std::shared_ptr<const AgentSpec> spec_;
+  std::string revision_;               // of the handler: journalled steps hold for one
   AgentHead head_;                     // of the last commit
   std::shared_ptr<const Json> state_;  // of the last commit
   std::size_t state_bytes_ = 0;

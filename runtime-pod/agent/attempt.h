@@ -27,7 +27,7 @@ class Attempt : public TickContext, public std::enable_shared_from_this<Attempt>
     int number = 1;
     std::string envelope_id;
     std::string traceparent;
-    std::string revision;      // of the handler: the agent's uid and manifest decide it
+    std::string revision;      // of the handler
     bool has_journal = false;  // an earlier attempt may have journalled something
     int max_iterations = 0;
   };
