@@ -25,8 +25,8 @@
 #include "runtime-pod/audit/chain.h"
 #include "runtime-pod/audit/signing_key.h"
 #include "runtime-pod/disk_watch.h"
-#include "runtime-pod/handlers/context_api.h"
 #include "runtime-pod/grpc/server.h"
+#include "runtime-pod/handlers/context_api.h"
 #include "runtime-pod/handlers/notebook.h"
 #include "runtime-pod/handlers/remote.h"
 #include "runtime-pod/http/api.h"
@@ -492,10 +492,10 @@ Result<void> Runtime::Parts::serve_grpc() {
                         scheduler->at(clock.monotonic() + span, std::move(work));
                       }};
   if (config.mode == Mode::kPod) options.agent = config.agent;
-  auto started = GrpcServer::start(std::move(options),
-                                   [this](net::Request request, net::Respond respond) {
-                                     api->handle(std::move(request), std::move(respond));
-                                   });
+  auto started =
+      GrpcServer::start(std::move(options), [this](net::Request request, net::Respond respond) {
+        api->handle(std::move(request), std::move(respond));
+      });
   if (!started) return started.error();
   grpc = std::move(*started);
   log.info("serving gRPC", {{"listen", config.grpc_listen}, {"port", grpc->port()}});
