@@ -122,6 +122,7 @@ TEST_F(Runs, are_made_durable_when_their_callers_wait_no_longer) {
   const auto outcome = answer.get();
   ASSERT_TRUE(outcome) << outcome.error().detail;
   EXPECT_FALSE(outcome->report);
+  engine.handler.script(nullptr);
   engine.restart();
   ASSERT_TRUE(find(outcome->envelope_id));
   EXPECT_TRUE(becomes(outcome->envelope_id, EnvelopeRow::Status::kSucceeded));
