@@ -217,6 +217,7 @@ Result<void> Actor::load_source(const Source& source, Loaded& loaded) const {
   if (!fired) return fired.error();
   loaded.skips = !fired->run;
   loaded.schedule = std::move(fired->next);
+  row->next = fired->at;
   loaded.trigger =
       std::make_shared<const Trigger>(schedule_trigger(*schedule, *row, fired->missed));
   return {};

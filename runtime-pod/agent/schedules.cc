@@ -75,6 +75,7 @@ Result<Fired> after_fire(const Schedule& schedule, const ScheduleRow& row, Time 
   // Of several, each is handled by itself, and what is left is found again.
   fired.next.next = due.fires.size() > 1 ? due.fires[1].at : due.next;
   if (fired.run) {
+    fired.at = due.fires.front().at;
     fired.missed = due.fires.front().missed;
     ++fired.next.fired;
   }

@@ -26,6 +26,7 @@ Result<std::vector<ItemWrite>> fit_schedules(const std::vector<Schedule>& schedu
 // What comes of a schedule that is due.
 struct Fired {
   bool run = true;          // a tick is to run for it
+  Time at;                  // of that tick: the row's, or the latest of those that were missed
   std::int64_t missed = 0;  // fires before it that it stands for
   ScheduleRow next;         // its row from then on
 };
