@@ -261,9 +261,9 @@ Result<void> Runtime::Parts::open_store(const Pause& pause) {
 
 void Runtime::Parts::fire(const DueRow& row, Timekeeper::Done done) {
   if (row.kind == ItemKind::kOutbox) return outbox->wake(row, done);
+  if (row.kind == ItemKind::kSocket) return sockets->fire(row, std::move(done));
   if (row.kind == ItemKind::kJob) return expire_job(*services, row, done);
   if (row.kind == ItemKind::kApproval) return expire_approval(*services, row, done);
-  if (row.kind == ItemKind::kSocket) return sockets->fire(row, std::move(done));
   host->fire(row, std::move(done));
 }
 
@@ -358,6 +358,9 @@ Outputs Runtime::Parts::make_outputs() {
     const Json data = {{"time", format_time_millis(clock.now())}};
     watchers.publish(agent, {{}, std::string(kAgentDeleted), dump(data), true});
     sockets->removed(agent);
+  };
+  outputs.hibernate = [this](const AgentId& id) {
+    scheduler->post([this, id] { host->release(id); });
   };
   outputs.sockets = [this](AgentKey agent, std::vector<SocketAction> actions) {
     sockets->act(agent, std::move(actions));

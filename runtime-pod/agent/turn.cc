@@ -105,6 +105,8 @@ class Step {
     if (auto item = take_waiting(event.ticket)) {
       // What nobody has seen yet needs no record, unless a row has to go.
       if (!item->is_durable) return answer(item->ticket, std::move(event.why));
+      // It changes nothing that a tick works on, so it need not wait for one.
+      if (state_.doomed == 0) return fail(std::move(*item), std::move(event.why));
       item->verdict = std::move(event.why);
       put_first(std::move(*item));
     }
@@ -235,6 +237,8 @@ class Step {
 
   // For good: the verdict is committed, in its turn.
   void fail(QueueItem item, Error error) {
+    if (item.tick == 0) item.tick = ++state_.last_tick;
+    if (item.start == 0) item.start = ++state_.last_run;
     act(AttemptFailed{item, error, false});
     item.verdict = std::move(error);
     commit(std::move(item));

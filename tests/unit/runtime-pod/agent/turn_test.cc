@@ -308,8 +308,8 @@ TEST(Turn, ends_a_cancelled_item_unless_it_is_committing) {
   script(script.tick(4));
   script(script.durable(5));
   EXPECT_EQ(script(Cancelled{.ticket = 4, .why = kBroken}), "answer 4 RUNTIME_ERROR");
-  EXPECT_EQ(script(Cancelled{.ticket = 5, .why = kBroken}), "");
-  EXPECT_EQ(script(script.done(3)), "commit 3, commit failure 5");
+  EXPECT_EQ(script(Cancelled{.ticket = 5, .why = kBroken}), "failed 5, commit failure 5");
+  EXPECT_EQ(script(script.done(3)), "commit 3");
 }
 
 TEST(Turn, no_caller_ends_an_item_that_has_a_row_by_now) {
