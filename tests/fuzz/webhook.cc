@@ -45,8 +45,11 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
                {{"X-Hub-Signature-256", "sha256=" + hex(code({body}))},
                 {"X-GitHub-Delivery", std::string(headers.get("X-GitHub-Delivery"))}},
                body);
+  // A second time would make it ambiguous which one is signed.
+  const std::string junk(headers.get("Junk"));
   check_passes(WebhookScheme::kStripe,
-               {{"Stripe-Signature", std::string(headers.get("Junk")) + ",v1=00,t=" + kSeconds +
+               {{"Stripe-Signature", (junk.find("t=") == std::string::npos ? junk : std::string()) +
+                                         ",v1=00,t=" + kSeconds +
                                          ",v1=" + hex(code({kSeconds, ".", body}))}},
                body);
   check_passes(WebhookScheme::kSlack,

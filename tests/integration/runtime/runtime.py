@@ -74,6 +74,8 @@ class Runtime:
         self.admin_port = free_port()
         self.log_path = data_dir.with_name(data_dir.name + ".log")
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("AGENT_")}
+        # A pod's own ports are fixed, and there are several on this machine.
+        inherited |= {"AGENT_GRPC_LISTEN": "127.0.0.1:0", "AGENT_CONTEXT_LISTEN": "127.0.0.1:0"} if mode == "pod" else {}
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [*wrap, BINARY, mode, "--listen", f"127.0.0.1:{self.port}",
